@@ -1,0 +1,172 @@
+package chunker
+
+import (
+	"fmt"
+)
+
+// MetaProof proves the 16 chunks of one MetaChunk at once: their leaf hashes
+// and the audit path from the MetaChunk's hash to the root. Both lengths follow
+// from the header and the MetaChunk's number, so the wire form needs no counts.
+type MetaProof struct {
+	Leaves []Hash
+	Path   []Hash // from level 4 upwards; levels where the node has no sibling are left out
+}
+
+// MetaPathLen returns how many hashes MetaChunk m's audit path has.
+func (h Header) MetaPathLen(m int) int {
+	n, width := 0, h.NumMetaChunks()
+	if m < 0 || m >= width {
+		return 0
+	}
+	for ; width > 1; width, m = (width+1)/2, m/2 {
+		if m^1 < width {
+			n++
+		}
+	}
+	return n
+}
+
+// MetaProofSize returns the length of MetaChunk m's proof on the wire, in bytes.
+func (h Header) MetaProofSize(m int) int {
+	return (h.MetaLeaves(m) + h.MetaPathLen(m)) * HashSize
+}
+
+// MetaProof returns the proof of MetaChunk m, or ErrNoProof if the tree does not hold it.
+func (t *Tree) MetaProof(m int) (MetaProof, error) {
+	if !t.HasMeta(m) {
+		return MetaProof{}, fmt.Errorf("MetaChunk %d: %w", m, ErrNoProof)
+	}
+	p := MetaProof{Leaves: append([]Hash(nil), t.metaLeaves(m)...)}
+	for _, level := range t.upper {
+		if sib := m ^ 1; sib < len(level) {
+			p.Path = append(p.Path, level[sib])
+		}
+		m /= 2
+	}
+	return p, nil
+}
+
+// AddProof checks p against the header's root and keeps what it proves. A proof
+// of the wrong shape or with a wrong hash is refused with ErrBadProof and
+// changes nothing.
+func (t *Tree) AddProof(m int, p MetaProof) error {
+	h := t.header
+	if m < 0 || m >= h.NumMetaChunks() || len(p.Leaves) != h.MetaLeaves(m) || len(p.Path) != h.MetaPathLen(m) {
+		return fmt.Errorf("MetaChunk %d: %w: wrong shape", m, ErrBadProof)
+	}
+	for _, l := range p.Leaves {
+		if l.IsZero() {
+			return fmt.Errorf("MetaChunk %d: %w: empty leaf", m, ErrBadProof)
+		}
+	}
+	if walkPath(rootOf(p.Leaves), m, t.upper, p.Path, nil) != h.Root {
+		return fmt.Errorf("MetaChunk %d: %w", m, ErrBadProof)
+	}
+	if t.HasMeta(m) {
+		return nil
+	}
+	walkPath(rootOf(p.Leaves), m, t.upper, p.Path, func(level, i int, node Hash) { t.upper[level][i] = node })
+	t.known += copy(t.metaLeaves(m), p.Leaves)
+	return nil
+}
+
+// walkPath climbs from the MetaChunk hash to the root and returns the root it
+// arrives at, naming every node on the way to keep (if not nil).
+func walkPath(node Hash, m int, levels [][]Hash, path []Hash, keep func(level, i int, node Hash)) Hash {
+	for k, level := range levels {
+		if keep != nil {
+			keep(k, m, node)
+		}
+		if sib := m ^ 1; sib < len(level) {
+			s := path[0]
+			path = path[1:]
+			if keep != nil {
+				keep(k, sib, s)
+			}
+			if m%2 == 0 {
+				node = nodeHash(node, s)
+			} else {
+				node = nodeHash(s, node)
+			}
+		}
+		m /= 2
+	}
+	return node
+}
+
+// AppendBinary appends the wire form: the leaves, then the path.
+func (p MetaProof) AppendBinary(b []byte) []byte {
+	for _, h := range p.Leaves {
+		b = append(b, h[:]...)
+	}
+	for _, h := range p.Path {
+		b = append(b, h[:]...)
+	}
+	return b
+}
+
+// ParseMetaProof reads the proof of MetaChunk m of the object h, which must be
+// exactly h.MetaProofSize(m) bytes. It does not check the hashes; AddProof does.
+func (h Header) ParseMetaProof(m int, b []byte) (MetaProof, error) {
+	if want := h.MetaProofSize(m); want == 0 || len(b) != want {
+		return MetaProof{}, fmt.Errorf("MetaChunk %d: %w: %d bytes, want %d", m, ErrBadProof, len(b), want)
+	}
+	hashes := make([]Hash, len(b)/HashSize)
+	for i := range hashes {
+		copy(hashes[i][:], b[i*HashSize:])
+	}
+	n := h.MetaLeaves(m)
+	return MetaProof{Leaves: hashes[:n:n], Path: hashes[n:]}, nil
+}
+
+// ChunkProof is the audit path of a single chunk, from its leaf to the root
+// (RFC 6962 section 2.1.1): what proves one chunk to somebody who holds nothing
+// but the header.
+type ChunkProof []Hash
+
+// ChunkProof returns the audit path of chunk i, or ErrNoProof if the tree does not hold it.
+func (t *Tree) ChunkProof(i int) (ChunkProof, error) {
+	meta, err := t.MetaProof(MetaOf(i))
+	if err != nil {
+		return nil, err
+	}
+	var p ChunkProof
+	level, j := meta.Leaves, i%ChunksPerMeta
+	if j >= len(level) {
+		return nil, fmt.Errorf("chunk %d: %w", i, ErrNoProof)
+	}
+	for len(level) > 1 {
+		if sib := j ^ 1; sib < len(level) {
+			p = append(p, level[sib])
+		}
+		level, j = pairUp(level, nil), j/2
+	}
+	return append(p, meta.Path...), nil
+}
+
+// VerifyChunk checks that data is chunk i of the object, by its audit path
+// alone. It wraps ErrBadChunk when it is not.
+func (h Header) VerifyChunk(i int, data []byte, p ChunkProof) error {
+	if n := h.ChunkLen(i); n == 0 || len(data) != n {
+		return fmt.Errorf("chunk %d: %w: %d bytes", i, ErrBadChunk, len(data))
+	}
+	node := LeafHash(data)
+	for width := h.NumChunks(); width > 1; width, i = (width+1)/2, i/2 {
+		if i^1 >= width {
+			continue
+		}
+		if len(p) == 0 {
+			return fmt.Errorf("chunk proof is too short: %w", ErrBadProof)
+		}
+		if i%2 == 0 {
+			node = nodeHash(node, p[0])
+		} else {
+			node = nodeHash(p[0], node)
+		}
+		p = p[1:]
+	}
+	if len(p) != 0 || node != h.Root {
+		return fmt.Errorf("chunk proof: %w", ErrBadChunk)
+	}
+	return nil
+}
