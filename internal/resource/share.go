@@ -1,0 +1,129 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ErrPrivate is wrapped by every reason why something must not be shared.
+var ErrPrivate = errors.New("not shared")
+
+// personal are request fields that make a reply the reader's own.
+var personal = []string{
+	"Authorization", "Cookie", "Proxy-Authorization",
+	"X-Api-Key", "X-Auth-Token", "X-Csrf-Token", "X-Xsrf-Token", "X-Access-Token", "X-Amz-Security-Token",
+}
+
+// Shareable says whether the reply to a GET may be shared with strangers
+// (design section 8, security row 34): a plain 200 to a request without
+// credentials, which neither sets state nor forbids sharing nor depends on
+// anything but the encoding. The error wraps ErrPrivate and names the reason.
+//
+// It is stricter than RFC 9111's shared cache: Cache-Control: public does not
+// lift the rule on Authorization, and Set-Cookie always forbids. "no-cache"
+// does not: such a page wants to be asked about, and a copy is only used when
+// the origin cannot be asked (F4).
+func Shareable(req http.Header, status int, resp http.Header) error {
+	for _, name := range personal {
+		if len(req.Values(name)) > 0 {
+			return fmt.Errorf("%w: the request carried %s", ErrPrivate, name)
+		}
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("%w: the status is %d", ErrPrivate, status)
+	}
+	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Www-Authenticate", "Content-Range"} {
+		if len(resp.Values(name)) > 0 {
+			return fmt.Errorf("%w: the reply carries %s", ErrPrivate, name)
+		}
+	}
+	for _, d := range directives(resp.Values("Cache-Control")) {
+		if d == "private" || d == "no-store" {
+			return fmt.Errorf("%w: the reply says Cache-Control: %s", ErrPrivate, d)
+		}
+	}
+	for _, field := range listTokens(resp.Values("Vary")) {
+		if field != "accept-encoding" {
+			return fmt.Errorf("%w: the reply varies by %s", ErrPrivate, field)
+		}
+	}
+	if _, err := KeepHeader(resp); err != nil {
+		return fmt.Errorf("%w: %w", ErrPrivate, err)
+	}
+	return nil
+}
+
+// directives returns the names of Cache-Control directives in lower case. A
+// quoted argument may hold commas and is skipped, so that no-cache="private"
+// is not read as private.
+func directives(values []string) []string {
+	var names []string
+	for _, v := range values {
+		for _, d := range splitList(v) {
+			name, _, _ := strings.Cut(d, "=")
+			names = append(names, strings.ToLower(strings.TrimSpace(name)))
+		}
+	}
+	return names
+}
+
+func listTokens(values []string) []string {
+	var out []string
+	for _, v := range values {
+		for _, t := range splitList(v) {
+			if t = strings.ToLower(strings.TrimSpace(t)); t != "" {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// splitList splits at commas outside quoted strings (RFC 9110 section 5.6.1).
+// An unterminated quote makes the rest plain text again: a sender that breaks
+// the syntax must not hide a directive behind it.
+func splitList(v string) []string {
+	var out []string
+	quoted, start := false, 0
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == ',' && !quoted:
+			out = append(out, v[start:i])
+			start = i + 1
+		}
+	}
+	if quoted {
+		return strings.Split(v, ",")
+	}
+	return append(out, v[start:])
+}
+
+// privateSuffixes are names that mean something else on every network.
+var privateSuffixes = []string{
+	"local", "localhost", "internal", "intranet", "lan", "home", "corp", "private",
+	"home.arpa", "test", "invalid", "example", "onion", "i2p", "alt",
+}
+
+// PublicName says whether the URL's host is a public DNS name, the only kind
+// that means the same to every reader. The error wraps ErrPrivate.
+func (u URL) PublicName() error {
+	if _, err := netip.ParseAddr(u.host); err == nil {
+		return fmt.Errorf("%w: %s is an address, not a public name", ErrPrivate, u.host)
+	}
+	labels := strings.Split(u.host, ".")
+	if len(labels) < 2 {
+		return fmt.Errorf("%w: %s is a name of the local network", ErrPrivate, u.host)
+	}
+	if slices.ContainsFunc(privateSuffixes, func(s string) bool { return strings.HasSuffix("."+u.host, "."+s) }) {
+		return fmt.Errorf("%w: %s is not a name of the public network", ErrPrivate, u.host)
+	}
+	return nil
+}
