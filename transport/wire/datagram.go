@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+)
+
+// Datagram types: the first byte. None is a first byte of STUN, DTLS, uTP, the
+// BitTorrent DHT or BEP 15, so that all can share a port.
+const (
+	typeAsk   = 0xC1
+	typeToken = 0xC2
+	typeInit  = 0xC3
+	typeReply = 0xC4
+	typeData  = 0xC5
+)
+
+// Lengths in bytes.
+const (
+	// MaxDatagram is the longest datagram sent: with UDP and IPv6 headers it
+	// passes every path of 1,448 bytes and more.
+	MaxDatagram = 1400
+
+	nonceSize = 8
+	askSize   = 64 // longer than the answer, so that asking cannot amplify
+	tokenLen  = 1 + nonceSize + tokenSize + 18
+	initHead  = 1 + 4 + tokenSize
+	replyHead = 1 + 4
+	dataHead  = 1 + 4 + 4
+	aeadTag   = 16
+	noiseMsg1 = 32 + 32 + 16 + 16 // e, s, tag of s, tag of the payload
+	noiseMsg2 = 32 + 16
+
+	// MaxPacket is the longest packet a session carries, without the channel byte.
+	MaxPacket = MaxDatagram - dataHead - aeadTag - 1
+	// MaxFirst is the longest packet that can ride on the first datagram; the
+	// dialler's PeerID and a channel byte ride before it.
+	MaxFirst = MaxDatagram - initHead - noiseMsg1 - 32 - 1
+)
+
+var errDatagram = errors.New("wire: malformed datagram")
+
+// askMsg asks for a token; it is also how a node learns its address.
+type askMsg struct{ nonce [nonceSize]byte }
+
+func (m askMsg) append(b []byte) []byte {
+	b = append(b, typeAsk)
+	b = append(b, m.nonce[:]...)
+	return append(b, make([]byte, askSize-1-nonceSize)...)
+}
+
+func parseAsk(b []byte) (m askMsg, err error) {
+	if len(b) != askSize || b[0] != typeAsk {
+		return m, errDatagram
+	}
+	copy(m.nonce[:], b[1:])
+	return m, nil
+}
+
+// tokenMsg answers an ask, or a datagram whose token was stale, or opens a
+// path through a NAT towards somebody who was introduced.
+type tokenMsg struct {
+	nonce [nonceSize]byte
+	token Token
+	addr  netip.AddrPort // of whom it is sent to, as the sender sees it
+}
+
+func (m tokenMsg) append(b []byte) []byte {
+	b = append(b, typeToken)
+	b = append(b, m.nonce[:]...)
+	b = append(b, m.token[:]...)
+	return appendAddr(b, m.addr)
+}
+
+func parseToken(b []byte) (m tokenMsg, err error) {
+	if len(b) != tokenLen || b[0] != typeToken {
+		return m, errDatagram
+	}
+	copy(m.nonce[:], b[1:])
+	copy(m.token[:], b[1+nonceSize:])
+	m.addr = parseAddr(b[1+nonceSize+tokenSize:])
+	return m, nil
+}
+
+func appendAddr(b []byte, a netip.AddrPort) []byte {
+	ip := a.Addr().As16()
+	b = append(b, ip[:]...)
+	return binary.BigEndian.AppendUint16(b, a.Port())
+}
+
+func parseAddr(b []byte) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[:16])).Unmap(), binary.BigEndian.Uint16(b[16:]))
+}
+
+// initMsg opens a session.
+type initMsg struct {
+	conv  uint32
+	token Token
+	noise []byte // aliases the datagram
+}
+
+func (m initMsg) append(b []byte) []byte {
+	b = append(b, typeInit)
+	b = binary.BigEndian.AppendUint32(b, m.conv)
+	b = append(b, m.token[:]...)
+	return append(b, m.noise...)
+}
+
+func parseInit(b []byte) (m initMsg, err error) {
+	if len(b) < initHead+noiseMsg1 || len(b) > MaxDatagram || b[0] != typeInit {
+		return m, errDatagram
+	}
+	m.conv = binary.BigEndian.Uint32(b[1:])
+	copy(m.token[:], b[5:])
+	m.noise = b[initHead:]
+	return m, nil
+}
+
+// replyMsg accepts a session.
+type replyMsg struct {
+	conv  uint32
+	noise []byte // aliases the datagram
+}
+
+func (m replyMsg) append(b []byte) []byte {
+	b = append(b, typeReply)
+	b = binary.BigEndian.AppendUint32(b, m.conv)
+	return append(b, m.noise...)
+}
+
+func parseReply(b []byte) (m replyMsg, err error) {
+	if len(b) != replyHead+noiseMsg2 || b[0] != typeReply {
+		return m, errDatagram
+	}
+	return replyMsg{binary.BigEndian.Uint32(b[1:]), b[replyHead:]}, nil
+}
+
+// dataMsg carries one sealed packet.
+type dataMsg struct {
+	conv    uint32
+	counter uint32
+	sealed  []byte // aliases the datagram
+}
+
+func appendDataHead(b []byte, conv, counter uint32) []byte {
+	b = append(b, typeData)
+	b = binary.BigEndian.AppendUint32(b, conv)
+	return binary.BigEndian.AppendUint32(b, counter)
+}
+
+func parseData(b []byte) (m dataMsg, err error) {
+	if len(b) < dataHead+1+aeadTag || len(b) > MaxDatagram || b[0] != typeData {
+		return m, errDatagram
+	}
+	return dataMsg{binary.BigEndian.Uint32(b[1:]), binary.BigEndian.Uint32(b[5:]), b[dataHead:]}, nil
+}

@@ -1,0 +1,256 @@
+package wire
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flynn/noise"
+
+	"nt/transport"
+)
+
+// Channel says what a packet inside a session is.
+type Channel byte
+
+const (
+	channelControl Channel = iota // BYE, PING, introductions: this package's own
+	// ChannelDatagram carries messages as they are, without recovery.
+	ChannelDatagram
+	// ChannelKCP carries KCP's packets.
+	ChannelKCP
+	numChannels
+)
+
+var (
+	// ErrClosed reports a session or node that was closed on this side.
+	ErrClosed = errors.New("wire: closed")
+	// ErrBye reports a session that the peer closed.
+	ErrBye = errors.New("wire: the peer said goodbye")
+	// ErrIdle reports a session in which nothing genuine arrived for too long.
+	ErrIdle = errors.New("wire: the peer fell silent")
+	// ErrNoAnswer reports a dial that nobody answered.
+	ErrNoAnswer = errors.New("wire: no answer")
+	// ErrTooMany reports a cap on sessions.
+	ErrTooMany = errors.New("wire: too many sessions")
+	// ErrTooLong reports a packet over MaxPacket or a first payload over MaxFirst.
+	ErrTooLong = errors.New("wire: packet too long")
+)
+
+// sessionState says how far a session has come.
+//
+//	dialler:   asking --Token--> initiating --Reply--> open --> closed
+//	accepter:  (Init with a valid token) --> accepted --first Data--> open --> closed
+type sessionState uint8
+
+const (
+	// stateAsking: dialled without a token; Ask goes out until a Token arrives.
+	stateAsking sessionState = iota
+	// stateInitiating: Init goes out until Reply arrives.
+	stateInitiating
+	// stateAccepted: Reply went out, the dialler has not yet used its key. Few packets
+	// may go out: an Init can be replayed by somebody on the path.
+	stateAccepted
+	// stateOpen: both sides have used their keys.
+	stateOpen
+	// stateClosed is final.
+	stateClosed
+)
+
+// maxUnconfirmed is how many packets an accepter sends before the dialler's first.
+const maxUnconfirmed = 8
+
+type sessionKey struct {
+	addr netip.AddrPort
+	conv uint32
+}
+
+// Session is an encrypted, unreliable packet pipe to one peer. It is safe for
+// concurrent use.
+type Session struct {
+	node *Node
+	key  sessionKey
+	peer transport.PeerID
+
+	mu        sync.Mutex // guards what follows up to the blank line
+	state     sessionState
+	err       error
+	handshake *noise.HandshakeState // until the session has keys
+	nonce     [nonceSize]byte       // of the Ask under way
+	datagram  []byte                // Ask, Init or Reply, to be sent again
+	first     []byte                // payload of Init
+	tries     int
+	nextTry   time.Time
+	send      noise.Cipher
+	sent      uint32 // packets sealed so far: the next counter
+	handlers  [numChannels]func([]byte)
+	intros    map[transport.PeerID]chan netip.AddrPort // Introduce calls under way
+
+	accepted bool              // the peer dialled
+	initSum  [sha256.Size]byte // of the Init that made an accepted session
+	recv     noise.Cipher      // reader goroutine only
+	window   replayWindow      // reader goroutine only
+	intro    allowance         // reader goroutine only
+
+	lastHeard   atomic.Int64 // Unix nanoseconds
+	lastSent    atomic.Int64
+	established chan struct{}
+	done        chan struct{}
+}
+
+// Peer returns the key the session is authenticated to.
+func (s *Session) Peer() transport.PeerID { return s.peer }
+
+// Addr returns the peer's address.
+func (s *Session) Addr() netip.AddrPort { return s.key.addr }
+
+// Done is closed when the session has ended; Err says why.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err returns why the session ended, or nil.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Handle sets who gets the channel's packets. f runs on the node's reading
+// goroutine: it must not block nor keep the packet. Packets of a channel
+// without a handler are dropped.
+func (s *Session) Handle(ch Channel, f func(packet []byte)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handlers[ch] = f
+}
+
+// Send seals a packet of at most MaxPacket bytes and sends it at once.
+func (s *Session) Send(ch Channel, packet []byte) error {
+	if len(packet) > MaxPacket {
+		return fmt.Errorf("%w: %d bytes", ErrTooLong, len(packet))
+	}
+	b, err := s.seal(ch, packet)
+	if err != nil {
+		return err
+	}
+	s.lastSent.Store(s.node.now().UnixNano())
+	return s.node.write(b, s.key.addr)
+}
+
+func (s *Session) seal(ch Channel, packet []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state == stateClosed:
+		return nil, s.err
+	case s.send == nil:
+		return nil, errNotOpen
+	case s.state == stateAccepted && s.sent >= maxUnconfirmed:
+		return nil, errUnconfirmed
+	case s.sent == math.MaxUint32:
+		return nil, errWornOut
+	}
+	b := make([]byte, 0, dataHead+1+len(packet)+aeadTag)
+	b = appendDataHead(b, s.key.conv, s.sent)
+	plain := make([]byte, 0, 1+len(packet))
+	plain = append(append(plain, byte(ch)), packet...)
+	b = s.send.Encrypt(b, uint64(s.sent), b[:dataHead], plain)
+	s.sent++
+	return b, nil
+}
+
+var (
+	errNotOpen     = errors.New("wire: the session is not open yet")
+	errUnconfirmed = errors.New("wire: the peer has not confirmed the session yet")
+	errWornOut     = errors.New("wire: the session has used up its counters")
+)
+
+// Close says goodbye and ends the session.
+func (s *Session) Close() error {
+	for range 2 { // a lost BYE costs the peer a timeout; two rarely get lost
+		if s.Send(channelControl, []byte{controlBye}) != nil {
+			break
+		}
+	}
+	s.end(ErrClosed)
+	return nil
+}
+
+// end closes the session without a word. Later calls do nothing.
+func (s *Session) end(reason error) {
+	s.mu.Lock()
+	if s.state == stateClosed {
+		s.mu.Unlock()
+		return
+	}
+	s.state, s.err = stateClosed, reason
+	s.handshake, s.datagram, s.first = nil, nil, nil
+	s.mu.Unlock()
+	close(s.done)
+	s.node.forget(s)
+}
+
+// open handles one Data datagram.
+func (s *Session) open(m dataMsg, now time.Time) bool {
+	if s.recv == nil || !s.window.fresh(m.counter) {
+		return false
+	}
+	var head [dataHead]byte
+	plain, err := s.recv.Decrypt(nil, uint64(m.counter), appendDataHead(head[:0], m.conv, m.counter), m.sealed)
+	if err != nil || len(plain) == 0 || plain[0] >= byte(numChannels) {
+		return false
+	}
+	s.window.mark(m.counter)
+	s.lastHeard.Store(now.UnixNano())
+	s.mu.Lock()
+	if s.state == stateAccepted {
+		s.state = stateOpen
+		s.datagram = nil
+	}
+	f := s.handlers[plain[0]]
+	s.mu.Unlock()
+	if Channel(plain[0]) == channelControl {
+		s.control(plain[1:], now)
+	} else if f != nil {
+		f(plain[1:])
+	}
+	return true
+}
+
+func (s *Session) handler(ch Channel) func([]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handlers[ch]
+}
+
+// repeatReply answers an Init that came again because our Reply was lost.
+func (s *Session) repeatReply(m initMsg) bool {
+	s.mu.Lock()
+	again := s.state == stateAccepted && s.initSum == sha256.Sum256(m.noise)
+	b := s.datagram
+	s.mu.Unlock()
+	if again {
+		s.node.write(b, s.key.addr)
+	}
+	return again
+}
+
+var cipherSuite = noise.NewCipherSuite(noise.DH25519, noise.CipherAESGCM, noise.HashSHA256)
+
+// newHandshake starts Noise IK. The prologue binds it to this protocol.
+func (n *Node) newHandshake(initiator bool, peer transport.PeerID) (*noise.HandshakeState, error) {
+	c := noise.Config{CipherSuite: cipherSuite, Random: rand.Reader, Pattern: noise.HandshakeIK, Initiator: initiator,
+		Prologue: []byte("nt-wire-v1"), StaticKeypair: n.dh}
+	if initiator {
+		var err error
+		if c.PeerStatic, err = dhPublic(peer); err != nil {
+			return nil, err
+		}
+	}
+	return noise.NewHandshakeState(c)
+}
