@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -254,3 +255,6 @@ func (n *Node) newHandshake(initiator bool, peer transport.PeerID) (*noise.Hands
 	}
 	return noise.NewHandshakeState(c)
 }
+
+// LocalAddr returns the address of the node's socket.
+func (s *Session) LocalAddr() net.Addr { return s.node.LocalAddr() }

@@ -1,0 +1,241 @@
+// Package kcp owns the reliable wire: messages of any size up to MaxMessage, in
+// order, over KCP inside a wire.Session. It is the only package that imports
+// kcp-go, and knows nothing of what the messages say.
+//
+// One KCP conversation per session over a virtual net.PacketConn of its own:
+// kcp-go's sessions on a shared socket steal each other's packets, and its
+// listener has no gate (docs/design.md, section 5). KCP runs in stream mode
+// with a length in front of each message, so that small messages share packets
+// and large ones are split.
+package kcp
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	kcpgo "github.com/xtaci/kcp-go/v5"
+
+	"nt/transport/wire"
+)
+
+// MaxMessage is the longest message, in bytes: a whole chunk and its headers.
+const MaxMessage = 66 << 10
+
+// ErrFull reports a send queue at its limit: the message was not taken.
+var ErrFull = errors.New("kcp: the send queue is full")
+
+// Config tunes KCP. The zero Config means the defaults.
+type Config struct {
+	// Window is the send and receive window in packets; 0 means 256.
+	Window int
+	// NoCongestion switches KCP's congestion window off: faster on a lone fast
+	// path, but on a slow one it wastes a third and a vanished peer eats half of the uplink.
+	NoCongestion bool
+	// Queue is how many bytes may wait before KCP; 0 means 256 KiB.
+	Queue int
+}
+
+// Pipe is a reliable message pipe. It is safe for concurrent use.
+type Pipe struct {
+	session *wire.Session
+	conn    *packetConn
+	kcp     *kcpgo.UDPSession
+	limit   int
+	onMsg   func([]byte)
+
+	mu     sync.Mutex
+	queue  [][]byte
+	queued int // bytes in queue
+	wake   chan struct{}
+	wg     sync.WaitGroup
+}
+
+// New runs KCP on a session; both sides must do so. onMessage gets each message
+// on the pipe's own goroutine and must not keep it. The pipe ends with the
+// session, and the session with the pipe.
+func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
+	if conf.Window == 0 {
+		conf.Window = 256
+	}
+	if conf.Queue == 0 {
+		conf.Queue = 256 << 10
+	}
+	conn := newPacketConn(s, 2*conf.Window)
+	addr := net.UDPAddrFromAddrPort(s.Addr())
+	k, err := kcpgo.NewConn4(1, addr, nil, 0, 0, true, conn)
+	if err != nil {
+		return nil, fmt.Errorf("starting KCP: %w", err)
+	}
+	nc := 0
+	if conf.NoCongestion {
+		nc = 1
+	}
+	k.SetNoDelay(1, 10, 2, nc)
+	k.SetWindowSize(conf.Window, conf.Window)
+	k.SetMtu(wire.MaxPacket)
+	k.SetStreamMode(true)
+	k.SetWriteDelay(false)
+	if _, err := k.WriteBuffers(nil); err != nil { // nc=0 starts with no window: the first flush opens it
+		k.Close()
+		return nil, fmt.Errorf("starting KCP: %w", err)
+	}
+	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, onMsg: onMessage, wake: make(chan struct{}, 1)}
+	p.wg.Add(2)
+	go p.writeLoop()
+	go p.readLoop()
+	return p, nil
+}
+
+// Session returns the session under the pipe.
+func (p *Pipe) Session() *wire.Session { return p.session }
+
+// Reliable reports that messages arrive exactly once or the pipe ends.
+func (p *Pipe) Reliable() bool { return true }
+
+// Queued returns the bytes that wait before KCP.
+func (p *Pipe) Queued() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.queued
+}
+
+// Send queues a message of at most MaxMessage bytes and never blocks. It keeps msg.
+func (p *Pipe) Send(msg []byte) error {
+	if len(msg) > MaxMessage {
+		return fmt.Errorf("kcp: a message of %d bytes is over %d", len(msg), MaxMessage)
+	}
+	select {
+	case <-p.session.Done():
+		return p.session.Err()
+	default:
+	}
+	p.mu.Lock()
+	if p.queued > 0 && p.queued+len(msg) > p.limit {
+		p.mu.Unlock()
+		return ErrFull
+	}
+	p.queue = append(p.queue, msg)
+	p.queued += len(msg)
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Close ends the pipe and its session with a goodbye and waits for its goroutines;
+// it must not be called from onMessage.
+func (p *Pipe) Close() error {
+	err := p.session.Close()
+	p.kcp.Close()
+	p.wg.Wait()
+	return err
+}
+
+// writeLoop hands what has queued up to KCP in one go: one flush per burst.
+func (p *Pipe) writeLoop() {
+	defer p.wg.Done()
+	for {
+		select {
+		case <-p.session.Done():
+			p.kcp.Close()
+			return
+		case <-p.wake:
+		}
+		p.mu.Lock()
+		batch := p.queue
+		p.queue = nil
+		p.mu.Unlock()
+		buffers := make([][]byte, 0, 2*len(batch))
+		size := 0
+		for _, m := range batch {
+			buffers = append(buffers, binary.AppendUvarint(nil, uint64(len(m))), m)
+			size += len(m)
+		}
+		if _, err := p.kcp.WriteBuffers(buffers); err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.queued -= size
+		p.mu.Unlock()
+	}
+}
+
+func (p *Pipe) readLoop() {
+	defer p.wg.Done()
+	r := bufio.NewReaderSize(p.kcp, 16<<10)
+	var buf []byte
+	for {
+		n, err := binary.ReadUvarint(r)
+		if err != nil || n > MaxMessage {
+			break
+		}
+		if uint64(cap(buf)) < n {
+			buf = make([]byte, n)
+		}
+		if _, err := io.ReadFull(r, buf[:n]); err != nil {
+			break
+		}
+		p.onMsg(buf[:n])
+	}
+	p.session.Close() // broken framing from an authenticated peer, or the session has ended
+}
+
+// packetConn is the virtual socket under one KCP session. It has net.PacketConn's methods
+// and no others, so that kcp-go cannot find a real socket behind it.
+type packetConn struct {
+	session *wire.Session
+	in      chan []byte
+	once    sync.Once
+	closed  chan struct{}
+}
+
+func newPacketConn(s *wire.Session, depth int) *packetConn {
+	c := &packetConn{session: s, in: make(chan []byte, depth), closed: make(chan struct{})}
+	s.Handle(wire.ChannelKCP, func(b []byte) {
+		select {
+		case c.in <- append([]byte(nil), b...):
+		default: // full: a lost packet, which KCP repeats
+		}
+	})
+	return c
+}
+
+func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	select {
+	case p := <-c.in:
+		return copy(b, p), net.UDPAddrFromAddrPort(c.session.Addr()), nil
+	case <-c.session.Done():
+		return 0, nil, io.EOF
+	case <-c.closed:
+		return 0, nil, io.EOF
+	}
+}
+
+// WriteTo drops what the session does not take for now, as a network would.
+func (c *packetConn) WriteTo(b []byte, _ net.Addr) (int, error) {
+	select {
+	case <-c.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	_ = c.session.Send(wire.ChannelKCP, b)
+	return len(b), nil
+}
+
+func (c *packetConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
+}
+
+func (c *packetConn) LocalAddr() net.Addr              { return c.session.LocalAddr() }
+func (c *packetConn) SetDeadline(time.Time) error      { return nil }
+func (c *packetConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *packetConn) SetWriteDeadline(time.Time) error { return nil }
