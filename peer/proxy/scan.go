@@ -1,0 +1,272 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// errRefused reports bytes that no request of a well-behaved client contains.
+// They are refused instead of repaired: what two parsers repair differently is
+// what smuggling lives on (security row 27).
+var errRefused = errors.New("proxy: refused request")
+
+// Limits on what the scanner keeps of a head, in bytes. Longer names are of no
+// interest to it; longer values of fields that are of interest are refused.
+const (
+	maxScanName   = 32
+	maxScanValue  = 320 // a host name has at most 255
+	maxChunkLine  = 256
+	maxChunkDigit = 15
+)
+
+type scanState uint8
+
+const (
+	scanMethod scanState = iota
+	scanTarget
+	scanVersion
+	scanVersionLF
+	scanLine // at the start of a field line
+	scanName
+	scanSpace // between the colon and the value
+	scanValue
+	scanValueLF
+	scanHeadLF
+	// From here on the bytes belong to a body.
+	scanBody
+	scanChunkSize
+	scanChunkExt
+	scanChunkSizeLF
+	scanChunk
+	scanChunkCR
+	scanChunkLF
+	scanRaw // the rest of the connection is not HTTP
+)
+
+// scanner checks the requests of one connection as their bytes pass, before
+// net/http sees them: net/http takes bare LF, obs-fold, Content-Length with
+// Transfer-Encoding and a Host that disagrees with the target. It keeps a bounded
+// part of each head and nothing of a body. The zero scanner stands at the start
+// of a connection.
+type scanner struct {
+	state    scanState
+	trailer  bool // the field lines belong to a trailer section
+	left     int64
+	line     int // bytes of the current chunk line
+	method   capture
+	target   capture
+	version  capture
+	name     capture
+	value    capture
+	host     string
+	hosts    int
+	length   int64
+	sized    bool
+	chunked  bool
+	interest bool // the current field is one of those that frame or route
+}
+
+// capture keeps the beginning of an element and counts the rest.
+type capture struct {
+	b [maxScanValue]byte
+	n int
+}
+
+func (c *capture) add(b byte) {
+	if c.n < len(c.b) {
+		c.b[c.n] = b
+	}
+	c.n++
+}
+
+func (c *capture) whole() bool    { return c.n <= len(c.b) }
+func (c *capture) bytes() []byte  { return c.b[:min(c.n, len(c.b))] }
+func (c *capture) string() string { return string(c.bytes()) }
+func (c *capture) reset()         { c.n = 0 }
+
+// inHead reports whether the next byte belongs to a request's head.
+func (s *scanner) inHead() bool { return s.state < scanBody && !s.trailer }
+
+// scan checks the next bytes of the connection. It returns how many of them are
+// good; if that is not all, the error says what is wrong with the next one and
+// wraps errRefused.
+func (s *scanner) scan(p []byte) (int, error) {
+	for i := 0; i < len(p); {
+		switch s.state {
+		case scanRaw:
+			return len(p), nil
+		case scanBody, scanChunk:
+			i += s.skip(len(p) - i)
+			continue
+		}
+		if err := s.step(p[i]); err != nil {
+			return i, fmt.Errorf("%w: %w", errRefused, err)
+		}
+		i++
+	}
+	return len(p), nil
+}
+
+// skip passes up to n bytes of a body.
+func (s *scanner) skip(n int) int {
+	if int64(n) >= s.left {
+		n = int(s.left)
+	}
+	s.left -= int64(n)
+	if s.left > 0 {
+		return n
+	}
+	if s.state == scanChunk {
+		s.state = scanChunkCR
+	} else {
+		s.next()
+	}
+	return n
+}
+
+// next stands at the start of the next request.
+func (s *scanner) next() {
+	s.state, s.trailer = scanMethod, false
+	s.method.reset()
+	s.target.reset()
+	s.version.reset()
+	s.host, s.hosts = "", 0
+	s.length, s.sized, s.chunked = 0, false, false
+}
+
+func (s *scanner) step(b byte) error {
+	switch {
+	case s.state <= scanVersionLF:
+		return s.requestLine(b)
+	case s.state < scanBody:
+		return s.field(b)
+	default:
+		return s.chunkFrame(b)
+	}
+}
+
+func (s *scanner) requestLine(b byte) error {
+	switch s.state {
+	case scanMethod:
+		if b == ' ' && s.method.n > 0 {
+			s.state = scanTarget
+			return nil
+		}
+		if !tokenByte(b) || s.method.n >= maxScanName {
+			return fmt.Errorf("byte 0x%02x in the method", b)
+		}
+		s.method.add(b)
+	case scanTarget:
+		if b == ' ' && s.target.n > 0 {
+			s.state = scanVersion
+			return nil
+		}
+		if b <= ' ' || b == 0x7f {
+			return fmt.Errorf("byte 0x%02x in the request target", b)
+		}
+		s.target.add(b)
+	case scanVersion:
+		return s.versionByte(b)
+	case scanVersionLF:
+		if b != '\n' {
+			return errors.New("CR without LF")
+		}
+		s.state = scanLine
+	}
+	return nil
+}
+
+func (s *scanner) versionByte(b byte) error {
+	if b == '\r' {
+		if v := s.version.string(); v != "HTTP/1.1" && v != "HTTP/1.0" {
+			return fmt.Errorf("version %q", v)
+		}
+		s.state = scanVersionLF
+		return nil
+	}
+	if s.version.n >= len("HTTP/1.1") || b <= ' ' || b >= 0x7f {
+		return fmt.Errorf("byte 0x%02x in the version", b)
+	}
+	s.version.add(b)
+	return nil
+}
+
+func (s *scanner) field(b byte) error {
+	switch s.state {
+	case scanLine:
+		if b == '\r' {
+			s.state = scanHeadLF
+			return nil
+		}
+		s.name.reset()
+		s.value.reset()
+		s.state = scanName
+		return s.nameByte(b) // a space here is obs-fold, and no token
+	case scanName:
+		return s.nameByte(b)
+	case scanSpace:
+		if b == ' ' || b == '\t' {
+			return nil
+		}
+		s.state = scanValue
+		return s.valueByte(b)
+	case scanValue:
+		return s.valueByte(b)
+	case scanValueLF:
+		if b != '\n' {
+			return errors.New("CR without LF")
+		}
+		s.state = scanLine
+		return s.endField()
+	default: // scanHeadLF
+		if b != '\n' {
+			return errors.New("CR without LF")
+		}
+		return s.endHead()
+	}
+}
+
+func (s *scanner) nameByte(b byte) error {
+	if b == ':' && s.name.n > 0 {
+		s.state = scanSpace
+		s.interest = framing(s.name.bytes())
+		return nil
+	}
+	if !tokenByte(b) {
+		return fmt.Errorf("byte 0x%02x in a field name", b)
+	}
+	if 'A' <= b && b <= 'Z' {
+		b += 'a' - 'A'
+	}
+	s.name.add(b)
+	return nil
+}
+
+func (s *scanner) valueByte(b byte) error {
+	if b == '\r' {
+		s.state = scanValueLF
+		return nil
+	}
+	if b < ' ' && b != '\t' || b == 0x7f {
+		return fmt.Errorf("byte 0x%02x in a field value", b)
+	}
+	if s.interest {
+		s.value.add(b)
+	}
+	return nil
+}
+
+// framing reports whether a field, in lower case, frames or routes a request.
+func framing(name []byte) bool {
+	switch string(name) {
+	case "host", "content-length", "transfer-encoding":
+		return true
+	}
+	return false
+}
+
+func tokenByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' ||
+		b > ' ' && b < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
+}
