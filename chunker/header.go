@@ -26,7 +26,6 @@ const (
 	HeaderSize = 1 + 8 + 4 + HashSize + HashSize
 
 	headerVersion = 1
-	metaLevel     = 4 // log2(ChunksPerMeta)
 )
 
 // Hash is one SHA-256 value. The zero Hash stands for "not known".
@@ -154,17 +153,34 @@ func ParseHeader(b []byte) (Header, error) {
 	if b[0] != headerVersion {
 		return Header{}, fmt.Errorf("%w: version %d is not known", ErrBadHeader, b[0])
 	}
-	size := binary.BigEndian.Uint64(b[1:])
-	if size > MaxObjectSize {
-		return Header{}, fmt.Errorf("%w: size %d is over %d bytes", ErrBadHeader, size, int64(MaxObjectSize))
-	}
-	h := Header{Size: int64(size)}
-	if cs := binary.BigEndian.Uint32(b[9:]); int(cs) != h.ChunkSize() {
-		return Header{}, fmt.Errorf("%w: chunk size %d, want %d for %d bytes", ErrBadHeader, cs, h.ChunkSize(), size)
-	}
+	h := Header{Size: int64(binary.BigEndian.Uint64(b[1:]))}
 	copy(h.Root[:], b[13:])
 	copy(h.SHA256[:], b[13+HashSize:])
+	if err := h.Check(); err != nil {
+		return Header{}, err
+	}
+	if cs := binary.BigEndian.Uint32(b[9:]); int64(cs) != int64(h.ChunkSize()) {
+		return Header{}, fmt.Errorf("%w: chunk size %d, want %d for %d bytes", ErrBadHeader, cs, h.ChunkSize(), h.Size)
+	}
 	return h, nil
+}
+
+// Check wraps ErrBadHeader unless ParseHeader would accept what h stands for. It
+// is for headers that came by another way: a wrong size makes for a huge Tree.
+//
+// Hashes no content has are refused: the zero Hash, which stands for "not known"
+// all over this package, and any for the empty object but those of nothing.
+func (h Header) Check() error {
+	if h.Size < 0 || h.Size > MaxObjectSize {
+		return fmt.Errorf("%w: size %d is not within 0 to %d bytes", ErrBadHeader, h.Size, int64(MaxObjectSize))
+	}
+	if h.Root.IsZero() || h.SHA256.IsZero() {
+		return fmt.Errorf("%w: a hash is missing", ErrBadHeader)
+	}
+	if none := emptyRoot(); h.Size == 0 && (h.Root != none || h.SHA256 != none) {
+		return fmt.Errorf("%w: the empty object has other hashes", ErrBadHeader)
+	}
+	return nil
 }
 
 // ParseHeaderFor reads a header and checks that it is the one id names.

@@ -1,8 +1,9 @@
 package chunker
 
-import (
-	"fmt"
-)
+import "fmt"
+
+// maxLevels is more than the levels above the MetaChunk hashes of the largest object.
+const maxLevels = 20
 
 // MetaProof proves the 16 chunks of one MetaChunk at once: their leaf hashes
 // and the audit path from the MetaChunk's hash to the root. Both lengths follow
@@ -59,39 +60,44 @@ func (t *Tree) AddProof(m int, p MetaProof) error {
 			return fmt.Errorf("MetaChunk %d: %w: empty leaf", m, ErrBadProof)
 		}
 	}
-	if walkPath(rootOf(p.Leaves), m, t.upper, p.Path, nil) != h.Root {
+	var way [maxLevels]Hash
+	if climb(way[:], rootOf(p.Leaves), m, t.upper, p.Path) != h.Root {
 		return fmt.Errorf("MetaChunk %d: %w", m, ErrBadProof)
 	}
-	if t.HasMeta(m) {
-		return nil
+	if !t.HasMeta(m) {
+		t.known += copy(t.metaLeaves(m), p.Leaves)
+		t.keep(way[:], m, p.Path)
 	}
-	walkPath(rootOf(p.Leaves), m, t.upper, p.Path, func(level, i int, node Hash) { t.upper[level][i] = node })
-	t.known += copy(t.metaLeaves(m), p.Leaves)
 	return nil
 }
 
-// walkPath climbs from the MetaChunk hash to the root and returns the root it
-// arrives at, naming every node on the way to keep (if not nil).
-func walkPath(node Hash, m int, levels [][]Hash, path []Hash, keep func(level, i int, node Hash)) Hash {
+// climb goes from the MetaChunk hash to the root and returns the root it
+// arrives at; the node of each level on the way goes to way.
+func climb(way []Hash, node Hash, m int, levels [][]Hash, path []Hash) Hash {
 	for k, level := range levels {
-		if keep != nil {
-			keep(k, m, node)
-		}
+		way[k] = node
 		if sib := m ^ 1; sib < len(level) {
-			s := path[0]
-			path = path[1:]
-			if keep != nil {
-				keep(k, sib, s)
-			}
 			if m%2 == 0 {
-				node = nodeHash(node, s)
+				node = nodeHash(node, path[0])
 			} else {
-				node = nodeHash(s, node)
+				node = nodeHash(path[0], node)
 			}
+			path = path[1:]
 		}
 		m /= 2
 	}
 	return node
+}
+
+// keep remembers the nodes of a way that has led to the root, and their siblings.
+func (t *Tree) keep(way []Hash, m int, path []Hash) {
+	for k, level := range t.upper {
+		level[m] = way[k]
+		if sib := m ^ 1; sib < len(level) {
+			level[sib], path = path[0], path[1:]
+		}
+		m /= 2
+	}
 }
 
 // AppendBinary appends the wire form: the leaves, then the path.
@@ -126,15 +132,15 @@ type ChunkProof []Hash
 
 // ChunkProof returns the audit path of chunk i, or ErrNoProof if the tree does not hold it.
 func (t *Tree) ChunkProof(i int) (ChunkProof, error) {
+	if t.header.ChunkLen(i) == 0 {
+		return nil, fmt.Errorf("chunk %d: %w", i, ErrNoProof)
+	}
 	meta, err := t.MetaProof(MetaOf(i))
 	if err != nil {
 		return nil, err
 	}
 	var p ChunkProof
 	level, j := meta.Leaves, i%ChunksPerMeta
-	if j >= len(level) {
-		return nil, fmt.Errorf("chunk %d: %w", i, ErrNoProof)
-	}
 	for len(level) > 1 {
 		if sib := j ^ 1; sib < len(level) {
 			p = append(p, level[sib])
@@ -145,7 +151,8 @@ func (t *Tree) ChunkProof(i int) (ChunkProof, error) {
 }
 
 // VerifyChunk checks that data is chunk i of the object, by its audit path
-// alone. It wraps ErrBadChunk when it is not.
+// alone. It wraps ErrBadProof when the path has another length than the chunk's
+// and ErrBadChunk when the two together do not lead to the root.
 func (h Header) VerifyChunk(i int, data []byte, p ChunkProof) error {
 	if n := h.ChunkLen(i); n == 0 || len(data) != n {
 		return fmt.Errorf("chunk %d: %w: %d bytes", i, ErrBadChunk, len(data))
@@ -165,7 +172,10 @@ func (h Header) VerifyChunk(i int, data []byte, p ChunkProof) error {
 		}
 		p = p[1:]
 	}
-	if len(p) != 0 || node != h.Root {
+	if len(p) != 0 {
+		return fmt.Errorf("chunk proof is too long: %w", ErrBadProof)
+	}
+	if node != h.Root {
 		return fmt.Errorf("chunk proof: %w", ErrBadChunk)
 	}
 	return nil

@@ -25,17 +25,25 @@ var (
 )
 
 // LeafHash returns the leaf of a chunk: SHA-256(0x00 || chunk).
-func LeafHash(chunk []byte) Hash {
-	h := sha256.New()
-	return leafHash(h, chunk)
+func LeafHash(chunk []byte) Hash { return newLeafHasher().sum(chunk) }
+
+// leafHasher computes leaves one after the other without allocating for each.
+type leafHasher struct {
+	hash   hash.Hash
+	prefix [1]byte
+	out    Hash
 }
 
-func leafHash(h hash.Hash, chunk []byte) (out Hash) {
-	h.Reset()
-	h.Write([]byte{leafPrefix})
-	h.Write(chunk)
-	h.Sum(out[:0])
-	return out
+func newLeafHasher() *leafHasher {
+	return &leafHasher{hash: sha256.New(), prefix: [1]byte{leafPrefix}}
+}
+
+func (l *leafHasher) sum(chunk []byte) Hash {
+	l.hash.Reset()
+	l.hash.Write(l.prefix[:])
+	l.hash.Write(chunk)
+	l.hash.Sum(l.out[:0])
+	return l.out
 }
 
 func nodeHash(l, r Hash) Hash {
@@ -69,8 +77,8 @@ func pairUp(level, dst []Hash) []Hash {
 	return dst
 }
 
-// emptyRoot is the root of the tree without leaves (RFC 6962 section 2.1).
-var emptyRoot = Hash(sha256.Sum256(nil))
+// emptyRoot returns the root of the tree without leaves (RFC 6962 section 2.1).
+func emptyRoot() Hash { return sha256.Sum256(nil) }
 
 // Tree is the part of an object's hash tree that is known to be right: all of
 // it at whoever cut the object, a growing part at a reader. Only hashes that
@@ -82,7 +90,8 @@ type Tree struct {
 	known  int      // leaves that are known
 }
 
-// NewTree returns the tree of a reader who holds the header only.
+// NewTree returns the tree of a reader who holds the header only. That header,
+// of an object of one chunk, says its leaf too: it is the root.
 func NewTree(h Header) *Tree {
 	t := &Tree{header: h, leaves: make([]Hash, h.NumChunks())}
 	for n := h.NumMetaChunks(); n > 0; n = (n + 1) / 2 {
@@ -94,12 +103,15 @@ func NewTree(h Header) *Tree {
 	if top := len(t.upper); top > 0 {
 		t.upper[top-1][0] = h.Root
 	}
+	if len(t.leaves) == 1 && !h.Root.IsZero() {
+		t.leaves[0], t.known = h.Root, 1
+	}
 	return t
 }
 
 // treeFromLeaves builds the whole tree and completes the header's root.
 func treeFromLeaves(h Header, leaves []Hash) *Tree {
-	h.Root = emptyRoot
+	h.Root = emptyRoot()
 	t := NewTree(h)
 	t.leaves, t.known = leaves, len(leaves)
 	for m := range h.NumMetaChunks() {
