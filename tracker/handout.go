@@ -1,0 +1,101 @@
+package tracker
+
+import (
+	"cmp"
+	mrand "math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	// demoteGroups is from how many network groups a peer must be reported before
+	// it is handed out last (security row 10).
+	demoteGroups = 3
+	// demotedShare: one place in so many is kept for peers that were reported, so
+	// that slander can delay a peer but not hide it.
+	demotedShare = 8
+	// freshFor is how long after its announcement a peer is preferred.
+	freshFor = 15 * time.Minute
+)
+
+// candidates is how many holders to draw for handing out want.
+func candidates(want int) int { return 2*want + 8 }
+
+// handOut chooses up to want of the drawn holders: never the asker, one per
+// endpoint, network groups in turn, fresh ones first within a group, reported
+// ones last but with places of their own.
+func handOut(now time.Time, drawn []Holder, want int, asker netip.AddrPort, rnd *mrand.Rand) []Holder {
+	healthy, demoted := split(drawn, asker)
+	shuffle(healthy, rnd)
+	shuffle(demoted, rnd)
+	slices.SortStableFunc(demoted, func(a, b Holder) int { return cmp.Compare(a.Failures, b.Failures) })
+	reserved := min(len(demoted), max(1, want/demotedShare))
+	if room := want - len(healthy); room > reserved {
+		reserved = min(len(demoted), room)
+	}
+	healthy = mixGroups(healthy, now.Add(-freshFor).Unix())
+	healthy = healthy[:min(len(healthy), want-reserved)]
+	// The last reserved place goes to any demoted peer, not to the least demoted.
+	if n := len(demoted); reserved > 0 && reserved < n {
+		i := reserved - 1 + rnd.IntN(n-reserved+1)
+		demoted[reserved-1], demoted[i] = demoted[i], demoted[reserved-1]
+	}
+	return append(healthy, demoted[:reserved]...)
+}
+
+func split(drawn []Holder, asker netip.AddrPort) (healthy, demoted []Holder) {
+	seen := make(map[netip.AddrPort]bool, len(drawn))
+	for _, h := range drawn {
+		if h.Addr == asker || seen[h.Addr] {
+			continue
+		}
+		seen[h.Addr] = true
+		if h.Failures >= demoteGroups {
+			demoted = append(demoted, h)
+		} else {
+			healthy = append(healthy, h)
+		}
+	}
+	return healthy, demoted
+}
+
+func shuffle(hs []Holder, rnd *mrand.Rand) {
+	rnd.Shuffle(len(hs), func(i, j int) { hs[i], hs[j] = hs[j], hs[i] })
+}
+
+// mixGroups orders holders so that every network group has its first before any
+// has its second (security row 13).
+func mixGroups(hs []Holder, freshSince int64) []Holder {
+	type ranked struct {
+		h     Holder
+		turn  int
+		stale bool
+	}
+	list := make([]ranked, 0, len(hs))
+	for _, h := range hs {
+		list = append(list, ranked{h: h, stale: h.Announced < freshSince})
+	}
+	byFreshness := func(a, b ranked) int {
+		switch {
+		case a.stale == b.stale:
+			return 0
+		case b.stale:
+			return -1
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, byFreshness)
+	turns := make(map[Group]int, len(hs))
+	for i := range list {
+		g := WideGroup(list[i].h.Addr.Addr())
+		list[i].turn = turns[g]
+		turns[g]++
+	}
+	slices.SortStableFunc(list, func(a, b ranked) int { return cmp.Compare(a.turn, b.turn) })
+	out := make([]Holder, len(list))
+	for i := range list {
+		out[i] = list[i].h
+	}
+	return out
+}

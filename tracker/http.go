@@ -1,0 +1,268 @@
+package tracker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// APIConfig sets the limits of the HTTP front door. Zero fields take the defaults.
+type APIConfig struct {
+	Rate       float64 // tokens per second and source; a message costs one and its items or keys an eighth each; default 50
+	Burst      int     // tokens a source may save up; default 400
+	Sources    int     // sources remembered; default 65,536
+	Concurrent int     // requests at once; default 512
+	Log        *slog.Logger
+	Now        func() time.Time // default time.Now
+}
+
+// API is the HTTP front door of a Tracker: it parses, limits and answers, and
+// decides nothing.
+type API struct {
+	tracker  *Tracker
+	limit    *limiter
+	slots    chan struct{}
+	log      *slog.Logger
+	now      func() time.Time
+	started  time.Time
+	draining atomic.Bool
+}
+
+// NewAPI returns the handler of API v1.
+func NewAPI(t *Tracker, cfg APIConfig) *API {
+	if cfg.Rate <= 0 {
+		cfg.Rate = 50
+	}
+	if cfg.Burst <= 0 {
+		cfg.Burst = 400
+	}
+	if cfg.Sources <= 0 {
+		cfg.Sources = 1 << 16
+	}
+	if cfg.Concurrent <= 0 {
+		cfg.Concurrent = 512
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &API{
+		tracker: t, limit: newLimiter(cfg.Rate, cfg.Burst, cfg.Sources), slots: make(chan struct{}, cfg.Concurrent),
+		log: cfg.Log, now: cfg.Now, started: cfg.Now(),
+	}
+}
+
+// call is one request on its way through the API.
+type call struct {
+	r    *http.Request
+	now  time.Time
+	from netip.Addr
+	body []byte
+}
+
+type endpoint struct {
+	method   string
+	maxBody  int64
+	withRate bool
+	run      func(*API, call) (any, error)
+}
+
+func route(path string) (endpoint, bool) {
+	switch path {
+	case "/v1/announce":
+		return endpoint{http.MethodPost, MaxAnnounceBytes, true, (*API).announce}, true
+	case "/v1/lookup":
+		return endpoint{http.MethodPost, MaxSmallBytes, true, (*API).lookup}, true
+	case "/v1/report":
+		return endpoint{http.MethodPost, MaxSmallBytes, true, (*API).report}, true
+	case "/v1/leave":
+		return endpoint{http.MethodPost, MaxSmallBytes, true, (*API).leave}, true
+	case "/v1/info":
+		return endpoint{http.MethodGet, 0, true, func(a *API, c call) (any, error) { return a.tracker.Info(c.now), nil }}, true
+	case "/v1/stats":
+		return endpoint{http.MethodGet, 0, true, func(a *API, c call) (any, error) { return a.tracker.Stats(c.now, a.started), nil }}, true
+	case "/healthz":
+		return endpoint{http.MethodGet, 0, false, func(*API, call) (any, error) { return map[string]string{"status": "ok"}, nil }}, true
+	}
+	return endpoint{}, false
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := a.serve(w, r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.write(w, http.StatusOK, answer)
+}
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request) (any, error) {
+	ep, ok := route(r.URL.Path)
+	if !ok {
+		return nil, a.tracker.refused(refuse(ReasonNotFound, "there is no %.100q here", r.URL.Path).hint("API v1 is described in docs/tracker-api.md"))
+	}
+	if r.Method != ep.method && !(ep.method == http.MethodGet && r.Method == http.MethodHead) {
+		w.Header().Set("Allow", ep.method)
+		return nil, a.tracker.refused(refuse(ReasonMethod, "%s takes %s only", r.URL.Path, ep.method))
+	}
+	if a.draining.Load() {
+		return nil, a.tracker.refused(refuse(ReasonUnavailable, "the tracker is shutting down"))
+	}
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	default:
+		return nil, a.tracker.refused(refuse(ReasonBusy, "too many requests at once"))
+	}
+	c := call{r: r, now: a.now()}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return nil, fmt.Errorf("the connection's address: %w", err)
+	}
+	c.from = from.Addr().Unmap().WithZone("")
+	if ep.withRate {
+		if err := a.take(c, 1); err != nil {
+			return nil, err
+		}
+	}
+	if c.body, err = a.readBody(w, r, ep.maxBody); err != nil {
+		return nil, err
+	}
+	return ep.run(a, c)
+}
+
+// take spends n tokens of the source.
+func (a *API) take(c call, n int) error {
+	if n > 0 && !a.limit.allow(c.now, c.from, n) {
+		return a.tracker.refused(refuse(ReasonRate, "too many requests from your address"))
+	}
+	return nil
+}
+
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if limit == 0 {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, a.tracker.refused(refuse(ReasonTooLarge, "the body is over %d bytes", limit).hint("send smaller batches"))
+	case err != nil:
+		return nil, a.tracker.refused(refuse(ReasonMalformed, "the body broke off"))
+	}
+	return body, nil
+}
+
+func (a *API) announce(c call) (any, error) {
+	var req AnnounceRequest
+	if err := Decode(c.body, &req); err != nil {
+		return nil, a.tracker.refused(err)
+	}
+	if err := a.take(c, len(req.Items)/8); err != nil {
+		return nil, err
+	}
+	if err := VerifySignature(req.Peer.ID, c.r.Method, c.r.URL.Path, c.body, c.r.Header.Get(SignatureHeader)); err != nil {
+		return nil, a.tracker.refused(err)
+	}
+	return a.tracker.Announce(c.now, c.from, req)
+}
+
+func (a *API) leave(c call) (any, error) {
+	var req LeaveRequest
+	if err := Decode(c.body, &req); err != nil {
+		return nil, a.tracker.refused(err)
+	}
+	if err := VerifySignature(req.Peer, c.r.Method, c.r.URL.Path, c.body, c.r.Header.Get(SignatureHeader)); err != nil {
+		return nil, a.tracker.refused(err)
+	}
+	return a.tracker.Leave(c.now, req)
+}
+
+func (a *API) lookup(c call) (any, error) {
+	var req LookupRequest
+	if err := Decode(c.body, &req); err != nil {
+		return nil, a.tracker.refused(err)
+	}
+	if err := a.take(c, len(req.Keys)/8); err != nil {
+		return nil, err
+	}
+	return a.tracker.Lookup(c.now, c.from, req)
+}
+
+func (a *API) report(c call) (any, error) {
+	var req ReportRequest
+	if err := Decode(c.body, &req); err != nil {
+		return nil, a.tracker.refused(err)
+	}
+	return a.tracker.Report(c.now, c.from, req)
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var ref *RefusedError
+	if !errors.As(err, &ref) {
+		a.log.Error("a request failed", "path", r.URL.Path, "err", err)
+		a.write(w, http.StatusInternalServerError, ErrorResponse{Error: "the tracker could not do its work"})
+		return
+	}
+	status, retry := statusOf(ref.Reason)
+	if retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(retry))
+	}
+	if a.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	a.write(w, status, ErrorResponse{Error: ref.Error(), Hint: ref.Hint})
+}
+
+// statusOf returns the HTTP status of a refusal, and after how many seconds
+// asking again may help.
+func statusOf(r Reason) (status, retryAfter int) {
+	switch r {
+	case ReasonTooLarge:
+		return http.StatusRequestEntityTooLarge, 0
+	case ReasonSignature, ReasonClock:
+		return http.StatusUnauthorized, 0
+	case ReasonAddress, ReasonTicket:
+		return http.StatusForbidden, 0
+	case ReasonStale:
+		return http.StatusConflict, 0
+	case ReasonRate:
+		return http.StatusTooManyRequests, 1
+	case ReasonBusy, ReasonFull:
+		return http.StatusServiceUnavailable, 2
+	case ReasonUnavailable:
+		return http.StatusServiceUnavailable, 10
+	case ReasonNotFound:
+		return http.StatusNotFound, 0
+	case ReasonMethod:
+		return http.StatusMethodNotAllowed, 0
+	}
+	return http.StatusBadRequest, 0
+}
+
+func (a *API) write(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		a.log.Error("an answer could not be written", "err", err)
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.WriteHeader(status)
+	w.Write(append(body, '\n')) // the asker may be gone
+}

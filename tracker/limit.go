@@ -1,0 +1,62 @@
+package tracker
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// limiter bounds how much each source asks for. It remembers the latest sources
+// only: whoever was forgotten starts with a full burst, which costs less than
+// unbounded memory.
+type limiter struct {
+	perSecond rate.Limit
+	burst     int
+	max       int
+
+	mu    sync.Mutex
+	order *list.List // of *source, latest first
+	bySrc map[netip.Prefix]*list.Element
+}
+
+type source struct {
+	prefix netip.Prefix
+	bucket *rate.Limiter
+}
+
+func newLimiter(perSecond float64, burst, sources int) *limiter {
+	return &limiter{
+		perSecond: rate.Limit(perSecond), burst: burst, max: sources,
+		order: list.New(), bySrc: make(map[netip.Prefix]*list.Element),
+	}
+}
+
+// allow takes n tokens of the source: an IPv4 address or an IPv6 /64.
+func (l *limiter) allow(now time.Time, a netip.Addr, n int) bool {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	prefix, err := a.Prefix(bits)
+	if err != nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, ok := l.bySrc[prefix]
+	if ok {
+		l.order.MoveToFront(e)
+	} else {
+		e = l.order.PushFront(&source{prefix, rate.NewLimiter(l.perSecond, l.burst)})
+		l.bySrc[prefix] = e
+		if len(l.bySrc) > l.max {
+			last := l.order.Back()
+			delete(l.bySrc, last.Value.(*source).prefix)
+			l.order.Remove(last)
+		}
+	}
+	return e.Value.(*source).bucket.AllowN(now, min(n, l.burst))
+}

@@ -1,0 +1,100 @@
+package memory
+
+import (
+	"math"
+
+	"nt/tracker"
+)
+
+const (
+	noRow = uint32(math.MaxUint32)
+	// evictDraws is how many keys are drawn to find the one to give up: whoever
+	// fills the tracker owns nearly all of them.
+	evictDraws = 8
+)
+
+// makeRoom evicts keys until need bytes are free, sparing the row keep. It
+// returns false rather than evict a key of a group that uses less than the asking
+// group does: a flood only pushes out itself (security row 9).
+func (s *shard) makeRoom(need int64, asking tracker.Group, keep uint32) bool {
+	for s.bytes+need > s.limit {
+		row, burden := s.heaviest(keep)
+		if row == noRow || burden < s.used[asking] {
+			return false
+		}
+		s.removeSwarm(row)
+		s.evicted++
+	}
+	return true
+}
+
+// heaviest draws keys, lone ones if there are any, and returns the one whose
+// groups use most of the tracker.
+func (s *shard) heaviest(keep uint32) (row uint32, burden int64) {
+	row, burden = noRow, -1
+	members := math.MaxInt
+	for range evictDraws {
+		r := s.drawSwarm()
+		if r == noRow || r == keep {
+			continue
+		}
+		n, b := len(s.swarms.at(r).members), s.burden(r)
+		if n <= 1 {
+			n = 1
+		}
+		if n < members || n == members && b > burden {
+			row, burden, members = r, b, n
+		}
+	}
+	return row, burden
+}
+
+func (s *shard) drawSwarm() uint32 {
+	if len(s.lone) > 0 {
+		return s.lone[s.rnd.IntN(len(s.lone))]
+	}
+	for range 32 { // rows that are free are drawn again
+		if s.swarms.next == 0 {
+			return noRow
+		}
+		row := s.rnd.Uint32N(s.swarms.next)
+		if len(s.swarms.at(row).members) > 0 {
+			return row
+		}
+	}
+	return noRow
+}
+
+// burden returns how much the least of the key's groups uses: a key is as worthy
+// as the most modest of those who hold it or spoke for it. Few are looked at.
+func (s *shard) burden(row uint32) int64 {
+	sw := s.swarms.at(row)
+	least := int64(math.MaxInt64)
+	for _, m := range sw.members[:min(len(sw.members), 4)] {
+		least = min(least, s.used[s.peers.at(s.holders.at(m).peer).group])
+	}
+	if len(sw.members) > 0 {
+		return least
+	}
+	least = s.groupLimit / 2 // nobody holds it
+	for i := range sw.contents {
+		for _, k := range sw.contents[i].kept {
+			if k.from != 0 {
+				least = min(least, s.used[k.from])
+			}
+		}
+	}
+	return least
+}
+
+func (s *shard) addStats(now int64, out *tracker.StoreStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire(now)
+	out.Keys += len(s.swarmOf)
+	out.Peers += len(s.holderOf)
+	out.Statements += s.statements
+	out.Bytes += s.bytes + int64(len(s.outages.ring))*outageCost
+	out.Limit += s.limit
+	out.Evicted += s.evicted
+}
