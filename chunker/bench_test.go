@@ -9,15 +9,15 @@ import (
 )
 
 // BenchmarkSplitAndProve measures Build and the proof of every MetaChunk, and as
-// "x-sha256" how fast that is as a part of plain SHA-256 of the same bytes, taken
-// in turn in the same run.
+// "x-sha256" how fast that is as a part of plain SHA-256 of the same bytes. Both
+// are taken in turn in the same run, and the best time of each counts: it is the
+// one that other work on the machine disturbed least. With one processor the
+// part cannot reach 0.5, because every byte is hashed twice.
 func BenchmarkSplitAndProve(b *testing.B) {
 	for _, size := range []int{1 << 10, 128 << 10, 64 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 			data := content(size)
-			var plain, ours time.Duration
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
+			plain, ours := time.Hour, time.Hour
 			for b.Loop() {
 				start := time.Now()
 				sha256.Sum256(data)
@@ -29,9 +29,9 @@ func BenchmarkSplitAndProve(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				plain, ours = plain+mid.Sub(start), ours+time.Since(mid)
+				plain, ours = min(plain, mid.Sub(start)), min(ours, time.Since(mid))
 			}
-			mb := float64(size) * float64(b.N) / 1e6
+			mb := float64(size) / 1e6
 			b.ReportMetric(mb/ours.Seconds(), "ours-MB/s")
 			b.ReportMetric(mb/plain.Seconds(), "sha256-MB/s")
 			b.ReportMetric(plain.Seconds()/ours.Seconds(), "x-sha256")

@@ -23,7 +23,7 @@ type node struct {
 	left, right link // neighbours in the lane
 }
 
-// search returns the place of the last key that is <= x, or 0 if there is none.
+// search returns the place of the last key that is <= x, or 0 if there is none; x is at most MaxChunk.
 // Three comparisons at a time that do not wait for each other: faster than
 // halving, and without a branch to guess.
 func (n *node) search(x uint32) uint32 {
@@ -76,6 +76,7 @@ type path struct{ node, pos [maxLanes]uint32 }
 // descend returns the way to the last interval that starts at or before x, or
 // to the first interval if there is none. The Set must not be empty.
 func (s *Set) descend(x uint32) (p path) {
+	x = min(x, MaxChunk) // lest search takes unused keys for entries
 	i := s.root
 	for lane := s.lanes - 1; ; lane-- {
 		n := &s.nodes[i]
@@ -90,6 +91,7 @@ func (s *Set) descend(x uint32) (p path) {
 
 // locate is descend for lane 0 only; it tries beside the last change first.
 func (s *Set) locate(x uint32) (i, pos uint32) {
+	x = min(x, MaxChunk)
 	if s.finger != 0 {
 		i = s.finger.index()
 		n := &s.nodes[i]
