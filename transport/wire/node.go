@@ -174,7 +174,7 @@ func (n *Node) write(b []byte, to netip.AddrPort) error {
 // peer has proved its key, or the context ends, or ErrNoAnswer.
 func (n *Node) Dial(ctx context.Context, addr netip.AddrPort, peer transport.PeerID, token Token, ch Channel, first []byte) (*Session, error) {
 	addr = unmap(addr)
-	if !addr.IsValid() || n.conf.Allowed != nil && !n.conf.Allowed(addr.Addr()) {
+	if !n.allowed(addr) {
 		return nil, fmt.Errorf("wire: %v may not be dialled", addr)
 	}
 	if len(first) > MaxFirst {
@@ -276,6 +276,12 @@ func group(a netip.Addr) netip.Prefix {
 	}
 	p, _ := a.Prefix(bits)
 	return p
+}
+
+// allowed reports whether datagrams may go to an address that somebody named.
+func (n *Node) allowed(a netip.AddrPort) bool {
+	ip := a.Addr()
+	return a.IsValid() && a.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() && (n.conf.Allowed == nil || n.conf.Allowed(ip))
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }

@@ -102,14 +102,14 @@ func introPacket(peer transport.PeerID, addr netip.AddrPort) []byte {
 	return appendAddr(append([]byte{controlIntro}, peer[:]...), addr)
 }
 
-// openSession finds an open session with a peer.
+// openSession finds a session with a peer that has shown its address and key.
 func (n *Node) openSession(peer transport.PeerID) *Session {
 	n.mu.Lock()
 	all := n.snapshot()
 	n.mu.Unlock()
 	for _, s := range all {
 		s.mu.Lock()
-		open := s.peer == peer && s.state == stateOpen
+		open := s.peer == peer && (s.state == stateOpen || s.state == stateAccepted)
 		s.mu.Unlock()
 		if open {
 			return s
@@ -124,7 +124,7 @@ func (n *Node) introduced(by *Session, peer transport.PeerID, addr netip.AddrPor
 	if n.answerIntroduction(by, peer, addr) {
 		return
 	}
-	if !by.intro.allow(now) || !addr.IsValid() || n.conf.Allowed != nil && !n.conf.Allowed(addr.Addr()) {
+	if !by.intro.allow(now) || !n.allowed(addr) {
 		return
 	}
 	n.mu.Lock()
