@@ -25,7 +25,7 @@ type keeper struct {
 
 var _ object.Keeper = (*keeper)(nil)
 
-func (k *keeper) grow(n int64) error {
+func (k *keeper) Charge(n int64) error {
 	if err := k.store.grow(n); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (k *keeper) Begin(h chunker.Header) (object.Kept, error) {
 	if err := k.store.opts.CheckFits(h); err != nil {
 		return object.Nothing, err
 	}
-	if err := k.grow(store.Cost(h)); err != nil {
+	if err := k.Charge(store.Cost(h)); err != nil {
 		return object.Nothing, err
 	}
 	k.mu.Lock()
@@ -88,25 +88,13 @@ func (k *keeper) takeCharge() {
 	b.charged = 0
 }
 
-func (k *keeper) WriteChunk(i int, data []byte) error {
-	if err := k.grow(int64(len(data))); err != nil {
-		return err
-	}
-	k.mu.Lock()
-	old := k.chunks[i]
-	k.chunks[i] = slices.Clone(data)
-	k.mu.Unlock()
-	if old != nil { // damaged, or two writers at once
-		k.shrink(int64(len(old)))
-	}
-	return nil
-}
+func (k *keeper) Recovered(int64) {}
 
-func (k *keeper) shrink(n int64) {
-	k.store.mu.Lock()
-	defer k.store.mu.Unlock()
-	k.charged -= n
-	k.store.used -= n
+func (k *keeper) WriteChunk(i int, data []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.chunks[i] = slices.Clone(data)
+	return nil
 }
 
 func (k *keeper) ReadChunk(i int, buf []byte) error {

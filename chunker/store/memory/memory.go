@@ -183,7 +183,7 @@ func (s *Store) Close() error {
 func (s *Store) grow(n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.opts.Budget > 0 {
+	if s.opts.Budget > 0 && n > 0 {
 		for s.used+n > s.opts.Budget {
 			if !s.evictOne() {
 				return fmt.Errorf("%d bytes more, %d of %d in use: %w", n, s.used, s.opts.Budget, store.ErrBudget)

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"fmt"
 
 	"nt/chunker"
@@ -30,6 +31,7 @@ func (o *Object) Begin(h chunker.Header) error {
 		r.have.AddRange(nois.Interval{Start: 0, End: uint32(h.NumChunks())})
 		r.bytes = h.Size
 	}
+	o.keeper.Recovered(r.bytes)
 	o.mu.Lock()
 	o.tree, o.header, o.begun, o.kept = r.tree, h, true, kept
 	o.have, o.bytes, o.complete = r.have, r.bytes, kept == All
@@ -105,10 +107,9 @@ func (o *Object) Put(i int, data []byte) error {
 		return err
 	}
 	if !o.contains(i) {
-		if err := o.keeper.WriteChunk(i, data); err != nil {
+		if err := o.keep(i, data); err != nil {
 			return fmt.Errorf("keeping chunk %d of %s: %w", i, o.id, err)
 		}
-		o.add(i, len(data))
 	}
 	if !o.full() {
 		return nil
@@ -130,13 +131,29 @@ func (o *Object) check(i int, data []byte) error {
 	return nil
 }
 
-func (o *Object) add(i, n int) {
+// keep charges and writes a proved chunk. When two do so at once, one of them
+// is charged.
+func (o *Object) keep(i int, data []byte) error {
+	n := int64(len(data))
+	if err := o.keeper.Charge(n); err != nil {
+		return err
+	}
+	err := o.keeper.WriteChunk(i, data)
+	if err == nil && o.add(i, n) {
+		return nil
+	}
+	return errors.Join(err, o.keeper.Charge(-n))
+}
+
+func (o *Object) add(i int, n int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.have.Add(uint32(i)) {
-		o.bytes += int64(n)
-		o.wake()
+	if !o.have.Add(uint32(i)) {
+		return false
 	}
+	o.bytes += n
+	o.wake()
+	return true
 }
 
 // full reports whether every chunk is there and the object not yet finished.

@@ -22,7 +22,12 @@ import (
 type Keeper interface {
 	// Begin makes a place for the object. Kept may report what is there already.
 	Begin(h chunker.Header) (Kept, error)
-	// WriteChunk keeps proved bytes of a chunk.
+	// Charge makes room for n more bytes of content, or gives them up if n is
+	// negative; that never fails.
+	Charge(n int64) error
+	// Recovered tells how many bytes of what Begin found count.
+	Recovered(n int64)
+	// WriteChunk keeps proved bytes of a chunk, for which there is room.
 	WriteChunk(i int, data []byte) error
 	// ReadChunk fills buf with what is kept of chunk i, unproved.
 	ReadChunk(i int, buf []byte) error

@@ -104,32 +104,35 @@ func (o *Object) treeHas(m int) (lazy bool, err error) {
 func (o *Object) drop(i, n int) error {
 	o.saving.Lock()
 	defer o.saving.Unlock()
-	if dropped, wasComplete := o.forget(i, n); dropped == 0 || !wasComplete {
-		return nil
+	bytes, wasComplete := o.forget(i, n)
+	err := o.keeper.Charge(-bytes)
+	if wasComplete {
+		err = errors.Join(err, o.keeper.Reopen())
 	}
-	if err := o.keeper.Reopen(); err != nil {
+	if err != nil {
 		return fmt.Errorf("marking %s as incomplete: %w", o.id, err)
 	}
 	return nil
 }
 
-func (o *Object) forget(i, n int) (dropped int, wasComplete bool) {
+// forget reports how many bytes it took out of have, and whether that ended the
+// object's being complete.
+func (o *Object) forget(i, n int) (bytes int64, wasComplete bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	before := o.have.Count()
 	for j := i; j < i+n; j++ {
 		if o.have.Contains(uint32(j)) {
-			o.bytes -= int64(o.header.ChunkLen(j))
+			bytes += int64(o.header.ChunkLen(j))
 		}
 	}
-	o.have.Remove(nois.Interval{Start: uint32(i), End: uint32(i + n)})
-	dropped, wasComplete = before-o.have.Count(), o.complete
-	if dropped > 0 {
-		o.complete = false
-		o.wake()
-		o.log.Warn("stored chunks are damaged and were dropped", "object", o.id.String(), "chunk", i, "chunks", dropped)
+	if bytes == 0 {
+		return 0, false
 	}
-	return dropped, wasComplete
+	o.have.Remove(nois.Interval{Start: uint32(i), End: uint32(i + n)})
+	wasComplete, o.complete, o.bytes = o.complete, false, o.bytes-bytes
+	o.wake()
+	o.log.Warn("stored chunks are damaged and were dropped", "object", o.id.String(), "chunk", i, "bytes", bytes)
+	return bytes, wasComplete
 }
 
 // Wait blocks until chunk i is there.
