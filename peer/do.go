@@ -1,0 +1,255 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"nt/peer/origin"
+)
+
+// errNoOrigin stands for an origin that was not to be asked.
+var errNoOrigin = errors.New("not asked")
+
+// Do answers a request: from the origin whenever it answers (N6), whatever it
+// answers (N20); else from the own cache; else from peers.
+//
+// The error is a *NoSourceError when nobody has it, an *UntrustedError when
+// there are copies below the level asked for, an *origin.Error with verdict
+// Refuse when the origin could not prove who it is, ErrBadRequest, or the
+// context's cause. Cancelling ctx ends the body too.
+func (n *Node) Do(ctx context.Context, req Request) (*Response, error) {
+	if n.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	p, err := planFor(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer p.silence()
+	switch {
+	case req.NoOrigin:
+		return n.copyOnly(p)
+	case !p.copies:
+		return n.pass(p)
+	}
+	return n.join(p)
+}
+
+// silence ends the passing on of 1xx answers.
+func (p *plan) silence() {
+	p.informing.Lock()
+	defer p.informing.Unlock()
+	p.returned = true
+}
+
+// pass hands a request through that nothing but the origin may answer.
+func (n *Node) pass(p *plan) (*Response, error) {
+	ctx, cancel := context.WithCancel(p.ctx)
+	resp, err := n.cfg.Origin.Do(p.informed(ctx), p.req.HTTP)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return n.raw(p, resp, cancel), nil
+}
+
+// copyOnly answers without the origin.
+func (n *Node) copyOnly(p *plan) (*Response, error) {
+	if !p.copies {
+		return nil, &NoSourceError{URL: p.name(), Tried: []Attempt{{"origin", errNoOrigin}}}
+	}
+	c, err := n.find(p.ctx, p, nil)
+	if err != nil {
+		return nil, withOrigin(err, errNoOrigin)
+	}
+	return n.fromCopy(p, c, errNoOrigin, time.Time{})
+}
+
+// join asks the origin, together with whoever asks the same right now.
+func (n *Node) join(p *plan) (*Response, error) {
+	fl, start := n.flights.enter(n, p)
+	if start {
+		n.filling.start()
+		n.work.Go(func() { n.fly(fl) })
+	}
+	resp, err := n.await(p, fl)
+	if errors.Is(err, errNotForTwo) {
+		p.collapse = false
+		return n.join(p)
+	}
+	return resp, err
+}
+
+// errNotForTwo: the flight's answer is for the reader who started it only.
+var errNotForTwo = errors.New("the answer cannot be shared")
+
+// await waits for the flight's answer, and beside it, from the end of patience
+// on, for a copy: whichever comes first.
+func (n *Node) await(p *plan, fl *flight) (*Response, error) {
+	defer fl.leave()
+	site := p.url.Origin()
+	patience := time.NewTimer(n.outages.patience(site, n.cfg.Now(), n.cfg.Patience))
+	defer patience.Stop()
+	var s *search
+	defer func() { s.stop() }()
+	var missing error // why there is no copy
+	slow := &origin.Error{Verdict: origin.Down, Reason: "no answer yet"}
+	for {
+		select {
+		case <-fl.answered:
+			return n.answered(p, fl, s, missing)
+		case <-patience.C:
+			s = n.searchFor(p.ctx, p, nil)
+		case <-s.ready():
+			c, err := s.result()
+			s = nil
+			if err == nil {
+				return n.fromCopy(p, c, slow, n.outages.down(site, n.cfg.Now()))
+			}
+			missing = err
+		case <-p.ctx.Done():
+			cause := context.Cause(p.ctx)
+			if missing != nil && errors.Is(cause, context.DeadlineExceeded) {
+				return nil, withOrigin(missing, fmt.Errorf("no answer: %w", cause))
+			}
+			return nil, cause
+		}
+	}
+}
+
+// answered judges the flight's answer. s is a running search, missing why an
+// earlier one found nothing; both may be nil.
+func (n *Node) answered(p *plan, fl *flight, s *search, missing error) (*Response, error) {
+	status := 0
+	if fl.resp != nil {
+		status = fl.resp.StatusCode
+	}
+	switch origin.Classify(status, fl.err) {
+	case origin.Answer:
+		s.stop()
+		n.outages.up(p.url.Origin())
+		return n.take(p, fl, nil)
+	case origin.Refuse:
+		s.stop()
+		return nil, fl.err
+	}
+	if fl.err != nil && errors.Is(fl.err, ErrClosed) {
+		return nil, ErrClosed
+	}
+	why := fl.err
+	if why == nil {
+		why = origin.StatusError(status)
+	}
+	since := n.outages.down(p.url.Origin(), n.cfg.Now())
+	if s == nil && missing == nil {
+		s = n.searchFor(p.ctx, p, nil)
+	}
+	if s != nil {
+		defer s.stop()
+		select {
+		case <-s.ready():
+		case <-p.ctx.Done():
+			return nil, tooLate(context.Cause(p.ctx), p, why)
+		}
+		c, err := s.result()
+		if err == nil {
+			return n.fromCopy(p, c, why, since)
+		}
+		missing = err
+	}
+	if fl.resp != nil { // better the gateway's own page than ours
+		return n.take(p, fl, missing)
+	}
+	return nil, withOrigin(missing, why)
+}
+
+// tooLate is the error of a reader whose time ended while the origin was known to be
+// down: that nobody has it in time, not just that time ended.
+func tooLate(cause error, p *plan, why error) error {
+	if !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return &NoSourceError{URL: p.name(), Tried: []Attempt{{"origin", why}, {"peers", cause}}}
+}
+
+// take makes the origin's answer the reader's. missing is why no copy stood in
+// for a gateway's error.
+func (n *Node) take(p *plan, fl *flight, missing error) (*Response, error) {
+	if !fl.claim() {
+		return nil, errNotForTwo
+	}
+	if fl.fill == nil {
+		r := n.raw(p, fl.resp, func() { fl.cancel(nil) })
+		r.Provenance.CopyError = missing
+		return r, nil
+	}
+	body, err := fl.fill.follow(p.ctx, p.live)
+	if err != nil {
+		return nil, errNotForTwo
+	}
+	r := n.originResponse(p, fl.resp)
+	body.trailer = r.Trailer
+	r.Body = body
+	return r, nil
+}
+
+// raw is an answer whose body goes straight to its one reader.
+func (n *Node) raw(p *plan, resp *http.Response, cancel context.CancelFunc) *Response {
+	r := n.originResponse(p, resp)
+	r.Trailer = resp.Trailer
+	stop := context.AfterFunc(p.ctx, cancel)
+	b := &rawBody{ReadCloser: resp.Body, live: p.live, end: func() { stop(); cancel() }}
+	r.Body = b
+	if w, ok := resp.Body.(io.Writer); ok && resp.StatusCode == http.StatusSwitchingProtocols {
+		r.Body = struct {
+			*rawBody
+			io.Writer
+		}{b, w}
+	}
+	return r
+}
+
+func (n *Node) originResponse(p *plan, resp *http.Response) *Response {
+	trailer := make(http.Header, len(resp.Trailer))
+	for k := range resp.Trailer {
+		trailer[k] = nil
+	}
+	return &Response{
+		Status: resp.StatusCode, Header: resp.Header.Clone(), ContentLength: resp.ContentLength, Trailer: trailer, Proto: resp.Proto,
+		Provenance: Provenance{Source: SourceOrigin, URL: p.name(), Live: p.live},
+	}
+}
+
+// name is the URL for people and reports.
+func (p *plan) name() string {
+	if p.url.IsZero() {
+		return p.req.HTTP.URL.Redacted()
+	}
+	return p.url.String()
+}
+
+// rawBody counts what it passes and frees the request when it is closed.
+type rawBody struct {
+	io.ReadCloser
+	live *Live
+	end  func()
+}
+
+func (b *rawBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.live.add(SourceOrigin, n)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
+	}
+	return n, err
+}
+
+func (b *rawBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.end()
+	return err
+}

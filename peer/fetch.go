@@ -1,0 +1,249 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"nt/chunker"
+	"nt/chunker/store"
+	"nt/peer/cache"
+	"nt/transport"
+)
+
+const (
+	// maxReports bounds the failure reports that wait to be sent in one fetch.
+	maxReports = 64
+	// reportTimeout bounds one report.
+	reportTimeout = 5 * time.Second
+)
+
+// fetches are the objects that are coming from peers: each once, however many
+// readers wait for it. The zero value is ready.
+type fetches struct {
+	mu sync.Mutex
+	m  map[chunker.ObjectID]*fetch
+}
+
+// fetch brings one object from peers, over each transport in turn (N11).
+type fetch struct {
+	n     *Node
+	entry cache.Entry
+	obj   store.Object
+	limit int64
+	// failed ends, with the cause, when the object will not become complete.
+	failed context.Context
+	fail   context.CancelCauseFunc
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	readers int
+	over    bool
+	holders []Holder
+	bad     map[string]bool // peers not to be asked again
+	met     map[string]bool
+	told    map[string]bool // reports that were made
+	seen    Progress        // for readers that come later
+	lives   []*Live
+	reports chan Failure
+}
+
+// enter joins the fetch of an object or starts one.
+func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) (*fetch, error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f := fs.m[e.Object()]; f != nil && f.join() {
+		return f, nil
+	}
+	if len(holders) == 0 {
+		return nil, errNoHolder
+	}
+	if len(n.cfg.Transports) == 0 {
+		return nil, errors.New("no transport to reach peers with")
+	}
+	obj, err := n.cfg.Store.Create(e.Object())
+	if err != nil {
+		return nil, fmt.Errorf("making room for the copy: %w", err)
+	}
+	f := &fetch{n: n, entry: e, obj: obj, limit: limit, readers: 1, holders: holders,
+		bad: map[string]bool{}, met: map[string]bool{}, told: map[string]bool{}, reports: make(chan Failure, maxReports)}
+	f.failed, f.fail = context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(n.ctx)
+	f.cancel = cancel
+	if fs.m == nil {
+		fs.m = make(map[chunker.ObjectID]*fetch)
+	}
+	fs.m[e.Object()] = f
+	n.filling.start()
+	n.work.Go(func() { f.report() })
+	n.work.Go(func() {
+		defer n.filling.end()
+		err := f.run(ctx)
+		fs.mu.Lock()
+		delete(fs.m, e.Object())
+		fs.mu.Unlock()
+		f.end(err)
+	})
+	return f, nil
+}
+
+func (f *fetch) join() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over || f.readers == 0 {
+		return false
+	}
+	f.readers++
+	return true
+}
+
+// leave ends a reader's interest; the last one ends the fetch unless little is missing.
+func (f *fetch) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.readers--; f.readers == 0 && !f.over {
+		h, ok := f.obj.Header()
+		if !ok || !worthFinishing(min(int64(f.obj.Have().Count())*int64(h.ChunkSize()), h.Size), h.Size) {
+			f.cancel(errAbandoned)
+		}
+	}
+}
+
+// observe makes live count what the fetch does.
+func (f *fetch) observe(live *Live) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lives = append(f.lives, live)
+	f.tell(live)
+}
+
+// tell copies the figures of the fetch to a reader; mu is held.
+func (f *fetch) tell(live *Live) {
+	live.update(func(p *Progress) {
+		p.Overhead, p.PeersMet, p.ProofsFailed, p.PeersFailed = f.seen.Overhead, f.seen.PeersMet, f.seen.ProofsFailed, f.seen.PeersFailed
+	})
+}
+
+// run tries the transports one after another until the object is complete.
+func (f *fetch) run(ctx context.Context) error {
+	err := errNoHolder
+	for _, t := range f.n.cfg.Transports {
+		if f.obj.Complete() {
+			return nil
+		}
+		first := true
+		err = t.Fetch(ctx, transport.Request{
+			Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Observe: f.event,
+			Peers: func(ctx context.Context) ([]transport.Peer, error) {
+				again := !first
+				first = false
+				return f.peers(ctx, t.Name(), again)
+			},
+		})
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		f.n.cfg.Log.Debug("transport ended", "transport", t.Name(), "object", f.entry.Object(), "err", err)
+		if !errors.Is(err, transport.ErrNoProgress) {
+			break
+		}
+	}
+	if err == nil && !f.obj.Complete() {
+		err = transport.ErrNoProgress
+	}
+	return err
+}
+
+// peers returns who may be asked over a transport; again asks the locator anew.
+func (f *fetch) peers(ctx context.Context, name string, again bool) ([]transport.Peer, error) {
+	var err error
+	if again {
+		var known Found
+		if known, err = f.n.lookup(ctx, f.entry.Statement.Key); err == nil {
+			f.mu.Lock()
+			f.holders = holdersOf(known, f.entry.Statement)
+			f.mu.Unlock()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []transport.Peer
+	for _, h := range f.holders {
+		speaks := len(h.Transports) == 0 || slices.Contains(h.Transports, name)
+		if speaks && !f.bad[peerName(h.Peer)] && (h.ID.IsZero() || h.ID != f.n.id()) {
+			out = append(out, h.Peer)
+		}
+	}
+	return out, err
+}
+
+// event counts what a transport tells and reports peers that failed (N12).
+func (f *fetch) event(e transport.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	who := peerName(e.Peer)
+	switch e.Kind {
+	case transport.EventChunk:
+		if !f.met[who] {
+			f.met[who] = true
+			f.seen.PeersMet++
+		}
+	case transport.EventOverhead:
+		f.seen.Overhead += int64(e.Bytes)
+	case transport.EventBadPeer:
+		f.bad[who] = true
+		f.seen.ProofsFailed++
+		f.complain(e.Peer, FailureBad)
+	case transport.EventDeadPeer:
+		f.seen.PeersFailed++
+		f.complain(e.Peer, FailureDead)
+	}
+	for _, l := range f.lives {
+		f.tell(l)
+	}
+}
+
+// complain queues one report per peer and reason; mu is held.
+func (f *fetch) complain(p transport.Peer, why FailureReason) {
+	k := peerName(p) + string(why)
+	if f.told[k] || f.over {
+		return
+	}
+	f.told[k] = true
+	select {
+	case f.reports <- Failure{Key: f.entry.Statement.Key, Peer: p, Reason: why}:
+	default: // the locator is slower than peers fail; enough was said
+	}
+}
+
+// report sends the queued reports, in its own time.
+func (f *fetch) report() {
+	for r := range f.reports {
+		ctx, cancel := context.WithTimeout(f.n.ctx, reportTimeout)
+		if err := f.n.cfg.Locator.Report(ctx, r); err != nil {
+			f.n.cfg.Log.Debug("failure not reported", "peer", r.Peer.Addr, "err", err)
+		}
+		cancel()
+	}
+}
+
+// end settles the fetch: the copy is kept, or its readers learn that it failed.
+func (f *fetch) end(err error) {
+	f.mu.Lock()
+	f.over = true
+	close(f.reports)
+	f.mu.Unlock()
+	f.cancel(nil)
+	if err == nil {
+		f.n.keep(f.entry)
+	} else {
+		f.fail(err)
+	}
+	f.obj.Close()
+}
+
+// peerName tells peers apart by key and address together: a key alone is a claim.
+func peerName(p transport.Peer) string { return string(p.ID[:]) + p.Addr.String() }

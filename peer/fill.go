@@ -1,0 +1,320 @@
+package peer
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+
+	"nt/chunker"
+	"nt/chunker/store"
+)
+
+const (
+	// fillBlock is how much of a body is read at a time, in bytes.
+	fillBlock = 32 << 10
+	// fillAhead is how far a fill may run ahead of its fastest reader, in bytes: a
+	// reader that pauses a film pauses the origin too.
+	fillAhead = 1 << 20
+	// A fill that all readers left goes on if this little is missing.
+	finishBytes   = 16 << 10
+	finishPercent = 95
+)
+
+// errAbandoned ends a fill that nobody reads any more.
+var errAbandoned = errors.New("every reader left")
+
+// worthFinishing reports whether a body of which got bytes are here is finished
+// although nobody reads it any more. size is -1 if it is not known.
+func worthFinishing(got, size int64) bool {
+	return size >= 0 && (size-got <= finishBytes || got > size/100*finishPercent)
+}
+
+// fill is one body on its way in: one goroutine feeds it, any number of readers
+// follow. What has come lies in the spool; once the spool takes no more (full
+// disk), or if there is none, in tail, a window of one block that moves on when
+// every reader has read it. So memory is bounded and a disk that fails
+// costs the copy, not the reader.
+type fill struct {
+	size    int64 // Content-Length, -1 if not known
+	trailer http.Header
+	abandon context.CancelCauseFunc // ends the feeding
+
+	mu      sync.Mutex
+	wake    chan struct{} // closed and replaced at every change
+	spool   store.Spool   // nil: none
+	broken  bool          // the spool takes no more
+	spooled int64         // bytes in the spool
+	tail    []byte        // the bytes before avail, once broken
+	avail   int64         // bytes that have come
+	sum     hash.Hash     // over them
+	err     error         // io.EOF when whole; set once
+	readers map[*fillReader]struct{}
+	begun   chan struct{} // closed when the first reader is there
+	lives   []*Live       // of all readers that ever were
+	// After a cut everything from switchedAt on comes from switched.
+	switched   Source
+	switchedAt int64
+}
+
+func newFill(size int64, spool store.Spool, abandon context.CancelCauseFunc) *fill {
+	return &fill{size: size, spool: spool, broken: spool == nil, abandon: abandon,
+		wake: make(chan struct{}), begun: make(chan struct{}), sum: sha256.New(), readers: make(map[*fillReader]struct{})}
+}
+
+// changed wakes everybody who waits; mu is held.
+func (f *fill) changed() {
+	close(f.wake)
+	f.wake = make(chan struct{})
+}
+
+// put takes the next block, which it does not keep, and waits until the readers
+// have made room for more.
+func (f *fill) put(ctx context.Context, b []byte) error {
+	f.mu.Lock()
+	f.sum.Write(b)
+	spool := f.spool
+	if f.broken {
+		spool = nil
+	}
+	f.mu.Unlock()
+	var spoolErr error
+	if spool != nil {
+		_, spoolErr = spool.Write(b)
+	}
+	f.mu.Lock()
+	switch {
+	case spool != nil && spoolErr == nil:
+		f.spooled += int64(len(b))
+	default:
+		f.broken = true
+		f.tail = append(f.tail[:0], b...)
+	}
+	f.avail += int64(len(b))
+	f.changed()
+	f.mu.Unlock()
+	return f.pace(ctx)
+}
+
+// pace waits while there is no room.
+func (f *fill) pace(ctx context.Context) error {
+	for {
+		f.mu.Lock()
+		room, wake := f.room(), f.wake
+		f.mu.Unlock()
+		if room {
+			return nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// room reports whether another block may come; mu is held.
+func (f *fill) room() bool {
+	if len(f.readers) == 0 {
+		return true // abandoned, or finishing
+	}
+	slowest, fastest := f.avail, int64(0)
+	for r := range f.readers {
+		slowest, fastest = min(slowest, r.off), max(fastest, r.off)
+	}
+	if f.broken {
+		return slowest == f.avail
+	}
+	return f.avail-fastest < fillAhead
+}
+
+// finish ends the body; io.EOF means that it is whole.
+func (f *fill) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+		f.changed()
+	}
+}
+
+// switchTo notes that what comes from now on is a copy.
+func (f *fill) switchTo(s Source) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.switched, f.switchedAt = s, f.avail
+	for _, l := range f.lives {
+		l.update(func(p *Progress) { p.Continued = true })
+	}
+}
+
+// stored tells every reader the name of what it read.
+func (f *fill) stored(id chunker.ObjectID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.lives {
+		l.update(func(p *Progress) { p.Object = id })
+	}
+}
+
+// drained waits until nobody needs the spool's bytes any more.
+func (f *fill) drained(ctx context.Context) {
+	for {
+		f.mu.Lock()
+		left, wake := len(f.readers), f.wake
+		f.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// state returns how much has come and its hash.
+func (f *fill) state() (avail int64, sum [sha256.Size]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sum.Sum(sum[:0])
+	return f.avail, sum
+}
+
+// whole returns the spool if it holds the complete body.
+func (f *fill) whole() store.Spool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken {
+		return nil
+	}
+	return f.spool
+}
+
+// follow adds a reader from the start. It fails when the start is gone.
+func (f *fill) follow(ctx context.Context, live *Live) (*fillReader, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.avail > f.spooled && f.broken || f.err != nil && f.err != io.EOF {
+		return nil, errors.New("the body has gone by")
+	}
+	r := &fillReader{f: f, ctx: ctx, live: live}
+	if f.spool != nil { // now, because it outlives the spool
+		var err error
+		if r.follow, err = f.spool.Follow(ctx, 0); err != nil {
+			return nil, fmt.Errorf("following the body: %w", err)
+		}
+	}
+	f.readers[r] = struct{}{}
+	if f.lives = append(f.lives, live); len(f.lives) == 1 {
+		close(f.begun)
+	}
+	return r, nil
+}
+
+// fillReader is one reader's view of a fill. It is for one goroutine, but
+// Close may be called from another.
+type fillReader struct {
+	f    *fill
+	ctx  context.Context
+	live *Live
+	// Trailer is filled when Read returns io.EOF.
+	trailer http.Header
+	follow  io.ReadCloser // reads the spool; nil without one
+	// Guarded by f.mu:
+	off    int64
+	closed bool
+}
+
+func (r *fillReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := r.read(p)
+	f := r.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n > 0 {
+		before := n
+		if f.switched != "" {
+			before = int(min(int64(n), max(f.switchedAt-r.off, 0)))
+		}
+		r.live.add(SourceOrigin, before)
+		r.live.add(f.switched, n-before)
+		r.off += int64(n)
+		f.changed()
+	}
+	if err == io.EOF {
+		maps.Copy(r.trailer, f.trailer)
+	}
+	return n, err
+}
+
+// read copies from the tail, or says how much may be read from the spool.
+func (r *fillReader) read(p []byte) (int, error) {
+	f := r.f
+	for {
+		f.mu.Lock()
+		wake, err := f.wake, f.err
+		inSpool := f.spooled - r.off
+		n := 0
+		if inSpool <= 0 && r.off < f.avail {
+			n = copy(p, f.tail[int64(len(f.tail))-(f.avail-r.off):])
+		}
+		closed := r.closed
+		f.mu.Unlock()
+		switch {
+		case closed:
+			return 0, fmt.Errorf("reading a closed body: %w", context.Canceled)
+		case n > 0:
+			return n, nil
+		case inSpool > 0:
+			return r.fromSpool(p[:min(int64(len(p)), inSpool)])
+		case err != nil:
+			return 0, err
+		}
+		select {
+		case <-wake:
+		case <-r.ctx.Done():
+			return 0, context.Cause(r.ctx)
+		}
+	}
+}
+
+func (r *fillReader) fromSpool(p []byte) (int, error) {
+	n, err := r.follow.Read(p)
+	if err != nil && n == 0 {
+		if err == io.EOF { // it holds p at least, so this is a fault
+			err = io.ErrUnexpectedEOF
+		}
+		return 0, fmt.Errorf("reading back what was stored: %w", err)
+	}
+	return n, nil
+}
+
+// Close leaves the fill, which then ends unless somebody else reads it or it is
+// nearly done.
+func (r *fillReader) Close() error {
+	f := r.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	delete(f.readers, r)
+	if len(f.readers) == 0 && f.err == nil && !worthFinishing(f.avail, f.size) {
+		f.abandon(errAbandoned)
+	}
+	f.changed()
+	if r.follow != nil {
+		return r.follow.Close()
+	}
+	return nil
+}

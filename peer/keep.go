@@ -1,0 +1,81 @@
+package peer
+
+import (
+	"crypto/ed25519"
+	"net/http"
+
+	"nt/chunker"
+	"nt/chunker/store"
+	"nt/internal/resource"
+	"nt/peer/cache"
+	"nt/peer/trust"
+	"nt/transport"
+)
+
+// spoolShare is how much of the store's budget one body may take: one part of so many.
+const spoolShare = 2
+
+// spoolFor opens a spool for a body that may be kept, or returns nil: the store
+// has no room, is broken, or the body is too large. The reader is served
+// all the same.
+func (n *Node) spoolFor(fl *flight, size int64) store.Spool {
+	if !fl.plan.store || fl.resp.StatusCode != http.StatusOK || n.cfg.Cache == nil || size > chunker.MaxObjectSize {
+		return nil
+	}
+	if _, budget := n.cfg.Store.Usage(); budget > 0 && size > budget/spoolShare {
+		return nil
+	}
+	spool, err := n.cfg.Store.Spool(n.ctx)
+	if err != nil {
+		n.cfg.Log.Warn("not caching", "url", fl.plan.url, "err", err)
+		return nil
+	}
+	return spool
+}
+
+// keepOwn makes the whole body that came from the origin an object, remembers
+// the response, and says so to whom the user allowed (N7, N10).
+func (n *Node) keepOwn(fl *flight) {
+	spool := fl.fill.whole()
+	if spool == nil {
+		return
+	}
+	p, h := fl.plan, fl.resp.Header
+	head, err := spool.Commit(n.ctx)
+	if err != nil {
+		n.cfg.Log.Warn("not cached", "url", p.url, "err", err)
+		return
+	}
+	kept, err := resource.KeepHeader(h)
+	if err != nil {
+		return // cannot be: Shareable has checked it
+	}
+	s := resource.Statement{Key: p.url.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, Header: kept,
+		ObservedAt: fl.began.Unix()}.Sign(n.cfg.Identity)
+	n.keep(cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix()})
+	fl.fill.stored(head.ID())
+}
+
+// keep remembers a response whose object is complete in the store.
+func (n *Node) keep(e cache.Entry) {
+	u, err := resource.ParseURL(e.URL)
+	if err != nil || n.cfg.Cache == nil {
+		return
+	}
+	e.Shared = e.Level >= trust.Notary && n.cfg.Sharing.Decide(u, nil, http.StatusOK, e.Header()) == nil
+	if err := n.cfg.Cache.Put(e); err != nil {
+		n.cfg.Log.Warn("not remembered", "url", u, "err", err)
+		return
+	}
+	if e.Shared && n.ann != nil {
+		n.ann.add(e)
+	}
+}
+
+// id is this node's own name among peers.
+func (n *Node) id() (id transport.PeerID) {
+	if len(n.cfg.Identity) == ed25519.PrivateKeySize {
+		copy(id[:], n.cfg.Identity.Public().(ed25519.PublicKey))
+	}
+	return id
+}
