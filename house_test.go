@@ -40,7 +40,7 @@ var house = []room{
 	{"peer", []string{"chunker", "chunker/nois", "chunker/store", "transport", "internal/resource", "peer/trust", "peer/origin", "peer/cache"}, "the resolver knows seams, never a concrete transport, locator or tracker client"},
 	{"peer/trust", []string{"internal/resource", "chunker"}, "trust is a pure verdict over statements"},
 	{"peer/origin", []string{"internal/resource"}, "the origin client knows nothing of copies"},
-	{"peer/cache", []string{"internal/resource", "chunker"}, "the HTTP cache names objects and does not hold them"},
+	{"peer/cache", []string{"internal/resource", "chunker", "peer/trust"}, "the HTTP cache names objects and does not hold them"},
 	{"peer/*", []string{"peer", "peer/trust", "peer/origin", "internal/resource", "chunker"}, "front ends use the resolver"},
 	{"plugins", []string{"plugins/*", "transport", "peer"}, "the one list a newcomer reads in a minute"},
 	{"plugins/trackerlocator", []string{"peer", "peer/trust", "tracker", "tracker/client", "internal/resource", "transport", "chunker"}, "the tracker's client as a Locator"},
