@@ -118,3 +118,17 @@ func (s *Set) join(p *path, lane int) {
 	s.release(j)
 	s.erase(p, lane+1, pos+1, pos+2)
 }
+
+// compact gives memory back once most of the arena is spare: a set that fills
+// up goes through many intervals and ends as one.
+func (s *Set) compact() {
+	const few = 8
+	if used := len(s.nodes) - s.spare; s.spare <= few || s.spare <= 3*used {
+		return
+	}
+	var small Set
+	for iv := range s.All() {
+		small.AddRange(iv)
+	}
+	*s = small
+}

@@ -140,6 +140,7 @@ func (s *Set) alloc() uint32 {
 	if s.free != 0 {
 		i := s.free.index()
 		s.free = s.nodes[i].right
+		s.spare--
 		s.nodes[i].right = 0
 		return i
 	}
@@ -163,4 +164,5 @@ func (s *Set) release(i uint32) {
 	}
 	n.left, n.right = 0, s.free
 	s.free = linkTo(i)
+	s.spare++
 }

@@ -79,8 +79,8 @@ func check(t interface {
 // invariants checks that the lanes are what package nois says they are.
 func (s *Set) invariants() error {
 	if s.lanes == 0 {
-		if s.intervals != 0 || s.count != 0 || s.finger != 0 {
-			return fmt.Errorf("empty set with %d intervals, %d chunks, finger %d", s.intervals, s.count, s.finger)
+		if s.intervals != 0 || s.count != 0 || s.finger != 0 || len(s.nodes) > 8 {
+			return fmt.Errorf("empty set with %d intervals, %d chunks, finger %d, %d nodes", s.intervals, s.count, s.finger, len(s.nodes))
 		}
 		return nil
 	}
@@ -121,11 +121,12 @@ func (s *Set) invariants() error {
 		}
 		level = below
 	}
+	spare := 0
 	for f := s.free; f != 0; f = s.nodes[f.index()].right {
-		used++
+		spare++
 	}
-	if used != len(s.nodes) {
-		return fmt.Errorf("%d of %d nodes are used or free", used, len(s.nodes))
+	if used+spare != len(s.nodes) || spare != s.spare || spare > max(8, 3*used) {
+		return fmt.Errorf("%d nodes are used and %d of %d spare ones free, of %d", used, spare, s.spare, len(s.nodes))
 	}
 	return nil
 }

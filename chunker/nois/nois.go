@@ -38,6 +38,7 @@ func (iv Interval) Len() int {
 type Set struct {
 	nodes     []node // arena: links are indexes, so a copy of it is a copy of the Set
 	free      link   // freed nodes, linked by right
+	spare     int    // how many there are
 	root      uint32 // the only node of the top lane
 	lanes     int    // 0 in the empty Set
 	intervals int
@@ -88,9 +89,10 @@ func (s *Set) AddRange(iv Interval) {
 			n.val[p.pos[0]] = merged.End
 			s.count += merged.End - e.End
 		}
-		return
+	} else {
+		s.insert(merged)
 	}
-	s.insert(merged)
+	s.compact()
 }
 
 // addNear adds iv if that changes one node of lane 0 only, which is nearly
@@ -142,6 +144,7 @@ func (s *Set) Remove(iv Interval) {
 	if rest > iv.End {
 		s.insert(Interval{iv.End, rest})
 	}
+	s.compact()
 }
 
 // cut removes the intervals whose start is in lo..hi (both included) and
