@@ -1,0 +1,220 @@
+package notary
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"nt/internal/resource"
+	"nt/internal/safedial"
+)
+
+// Config says how a Notary looks. Zero fields take the defaults.
+type Config struct {
+	Key ed25519.PrivateKey // signs what was seen
+	// Contact is put into the User-Agent, so that an origin can complain: a URL or
+	// a mail address.
+	Contact string
+	// AllowPrivate lifts the rules for addresses, ports and names.
+	AllowPrivate bool
+	Interval     time.Duration // between two looks at one origin, or one address; default 1 s
+	Again        time.Duration // how long one claim is not looked at again; default 1 h
+	Timeout      time.Duration // of one look; default 60 s
+	MaxBytes     int64         // of one object; default 256 MiB
+	Workers      int           // looks at once; default 4
+	Log          *slog.Logger
+	Now          func() time.Time
+	RootCAs      *x509.CertPool // default: the system's
+}
+
+// Notary looks at announced URLs. It implements tracker.Notary.
+type Notary struct {
+	cfg   Config
+	key   resource.WitnessKey
+	agent string
+	http  *http.Client
+	count *counters
+	wake  chan struct{}
+
+	mu        sync.Mutex
+	queue     *queue
+	addresses *pacer
+}
+
+// New returns a Notary; nothing is fetched before Run.
+func New(cfg Config) (*Notary, error) {
+	if len(cfg.Key) != ed25519.PrivateKeySize {
+		return nil, errors.New("a notary needs a key to sign with")
+	}
+	setDefaults(&cfg)
+	n := &Notary{
+		cfg: cfg, key: resource.WitnessKey(cfg.Key.Public().(ed25519.PublicKey)), agent: "nt-notary/1",
+		count: newCounters(), wake: make(chan struct{}, 1),
+		queue: newQueue(cfg.Interval, cfg.Again), addresses: newPacer(cfg.Interval),
+	}
+	if cfg.Contact != "" {
+		n.agent += " (+" + cfg.Contact + ")"
+	}
+	dialer := safedial.Dialer{AllowPrivate: cfg.AllowPrivate, Ports: []uint16{80, 443}, Timeout: 10 * time.Second}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return n.paced(ctx, conn)
+		},
+		DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 20 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10, TLSClientConfig: &tls.Config{RootCAs: cfg.RootCAs},
+	}
+	n.http = &http.Client{
+		Transport:     transport, // no Proxy, no Jar
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return n, nil
+}
+
+func setDefaults(cfg *Config) {
+	if cfg.Interval <= 0 {
+		cfg.Interval = time.Second
+	}
+	if cfg.Again <= 0 {
+		cfg.Again = time.Hour
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = time.Minute
+	}
+	if cfg.MaxBytes <= 0 {
+		cfg.MaxBytes = 256 << 20
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = 4
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+}
+
+// Key implements tracker.Notary.
+func (n *Notary) Key() resource.WitnessKey { return n.key }
+
+// Counters implements tracker.Notary.
+func (n *Notary) Counters() map[string]int64 { return n.count.all() }
+
+// Offer implements tracker.Notary.
+func (n *Notary) Offer(now time.Time, u resource.URL, st resource.Statement) {
+	n.count.add("offered")
+	if !n.mayLook(u, st) {
+		n.count.add("forbidden")
+		return
+	}
+	n.mu.Lock()
+	n.count.add(n.queue.push(now, job{u, st}))
+	n.mu.Unlock()
+	n.wakeUp()
+}
+
+// mayLook says whether the URL is one a notary asks for at all.
+func (n *Notary) mayLook(u resource.URL, st resource.Statement) bool {
+	switch st.Encoding() {
+	case "", "gzip", "br", "deflate", "zstd":
+	default:
+		return false
+	}
+	if st.Size > n.cfg.MaxBytes {
+		return false
+	}
+	return n.cfg.AllowPrivate || u.PublicName() == nil && (u.Port() == 80 || u.Port() == 443)
+}
+
+func (n *Notary) wakeUp() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run looks at what is offered and gives statements to publish until ctx ends;
+// then it returns after the running looks have.
+func (n *Notary) Run(ctx context.Context, publish func(time.Time, resource.Statement) error) {
+	slots := make(chan struct{}, n.cfg.Workers)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		j, ok := n.nextJob(ctx)
+		if !ok {
+			return
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			n.look(ctx, j, publish)
+		})
+	}
+}
+
+// nextJob waits for a job that may be done.
+func (n *Notary) nextJob(ctx context.Context) (job, bool) {
+	for ctx.Err() == nil {
+		n.mu.Lock()
+		j, wait, ok := n.queue.pop(n.cfg.Now())
+		n.mu.Unlock()
+		if ok {
+			return j, true
+		}
+		var timer <-chan time.Time
+		if wait > 0 {
+			timer = time.After(wait)
+		}
+		select {
+		case <-timer:
+		case <-n.wake:
+		case <-ctx.Done():
+		}
+	}
+	return job{}, false
+}
+
+// look fetches and, where it saw the same, signs.
+func (n *Notary) look(ctx context.Context, j job, publish func(time.Time, resource.Statement) error) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
+	defer cancel()
+	st, err := n.fetch(ctx, j)
+	switch {
+	case errors.Is(err, errDiffers):
+		n.count.add("differed")
+	case errors.Is(err, safedial.ErrForbiddenAddr):
+		n.count.add("forbidden")
+	case errors.Is(err, resource.ErrPrivate):
+		n.count.add("not_shareable")
+	case err != nil:
+		n.count.add("failed")
+		n.mu.Lock()
+		n.queue.forget(j)
+		n.mu.Unlock()
+	default:
+		if err := publish(n.cfg.Now(), st); err != nil {
+			n.count.add("not_kept")
+			n.cfg.Log.Warn("a notary statement was not kept", "key", st.Key, "err", err)
+			return
+		}
+		n.count.add("stated")
+		return
+	}
+	n.cfg.Log.Debug("no notary statement", "key", j.claim.Key, "err", redact(err))
+}

@@ -1,0 +1,321 @@
+package notary
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"nt/chunker"
+	"nt/internal/resource"
+	"nt/tracker"
+)
+
+var _ tracker.Notary = (*Notary)(nil)
+
+func key(n byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, 32)) }
+
+func newNotary(t *testing.T, cfg Config) *Notary {
+	t.Helper()
+	cfg.Key = key(9)
+	if cfg.Interval == 0 {
+		cfg.Interval = time.Millisecond
+	}
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func parse(t testing.TB, raw string) resource.URL {
+	t.Helper()
+	u, err := resource.ParseURL(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// readerSaw is what a reader states of a body.
+func readerSaw(t testing.TB, u resource.URL, body string, header http.Header) resource.Statement {
+	t.Helper()
+	tree, err := chunker.Build(strings.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resource.Statement{
+		Key: u.Key(), Object: tree.Header().ID(), Size: int64(len(body)), Status: 200, Header: header, ObservedAt: time.Now().Unix(),
+	}.Sign(key(1))
+}
+
+// settled runs the notary until every queued claim was looked at.
+func settled(t *testing.T, n *Notary) []resource.Statement {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	stated := make(chan resource.Statement, 64)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.Run(ctx, func(_ time.Time, st resource.Statement) error {
+			stated <- st
+			return nil
+		})
+	}()
+	ended := func() int64 {
+		c := n.Counters()
+		return c["stated"] + c["differed"] + c["not_shareable"] + c["failed"] + c["forbidden"] + c["not_kept"]
+	}
+	for want := n.Counters()["queued"] + n.Counters()["forbidden"]; ended() < want; {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-t.Context().Done():
+			t.Fatal("the notary never ends")
+		}
+	}
+	cancel()
+	<-done
+	close(stated)
+	var out []resource.Statement
+	for st := range stated {
+		out = append(out, st)
+	}
+	return out
+}
+
+func TestNotaryStatesOnlyWhatItSees(t *testing.T) {
+	var zipped bytes.Buffer
+	zw := gzip.NewWriter(&zipped)
+	zw.Write([]byte("hello gzip"))
+	zw.Close()
+	var requests atomic.Int64
+	mux := http.NewServeMux()
+	serve := func(path string, h func(w http.ResponseWriter, r *http.Request)) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			if ua := r.UserAgent(); ua != "nt-notary/1 (+mailto:ops@example.org)" || r.Header.Get("Cookie") != "" || r.Header.Get("Referer") != "" {
+				t.Errorf("request headers: %v", r.Header)
+			}
+			w.Header().Set("Content-Type", "text/plain")
+			h(w, r)
+		})
+	}
+	text := func(s string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(s)) }
+	}
+	with := func(name, value, s string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(name, value)
+			w.Write([]byte(s))
+		}
+	}
+	serve("/same", text("hello"))
+	serve("/chunked", func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("he"))
+		w.(http.Flusher).Flush()
+		w.Write([]byte("llo"))
+	})
+	serve("/gzip", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			t.Errorf("Accept-Encoding %q", r.Header.Get("Accept-Encoding"))
+		}
+		with("Content-Encoding", "gzip", zipped.String())(w, r)
+	})
+	serve("/other", text("HELLO"))
+	serve("/longer", text("hello and more"))
+	serve("/endless", func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(bytes.Repeat([]byte("hello"), 4096)); err != nil {
+				return
+			}
+		}
+	})
+	serve("/type", with("Content-Type", "text/html", "hello"))
+	serve("/cookie", with("Set-Cookie", "a=b", "hello"))
+	serve("/private", with("Cache-Control", "private", "hello"))
+	serve("/no-store", with("Cache-Control", "no-store", "hello"))
+	serve("/vary", with("Vary", "Cookie", "hello"))
+	serve("/redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/same", http.StatusFound) })
+	serve("/gone", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "hello", http.StatusGone) })
+	origin := httptest.NewServer(mux)
+	t.Cleanup(origin.Close)
+
+	plain := http.Header{"Content-Type": {"text/plain"}}
+	for _, c := range []struct {
+		path, body, counter string
+		header              http.Header
+	}{
+		{"/same", "hello", "stated", plain},
+		{"/chunked", "hello", "stated", plain},
+		{"/gzip", zipped.String(), "stated", http.Header{"Content-Type": {"text/plain"}, "Content-Encoding": {"gzip"}}},
+		{"/other", "hello", "differed", plain},
+		{"/longer", "hello", "differed", plain},
+		{"/endless", "hello", "differed", plain},
+		{"/type", "hello", "differed", plain},
+		{"/cookie", "hello", "not_shareable", plain},
+		{"/private", "hello", "not_shareable", plain},
+		{"/no-store", "hello", "not_shareable", plain},
+		{"/vary", "hello", "not_shareable", plain},
+		{"/redirect", "hello", "not_shareable", plain},
+		{"/gone", "hello\n", "not_shareable", plain},
+	} {
+		n := newNotary(t, Config{AllowPrivate: true, Contact: "mailto:ops@example.org"})
+		u := parse(t, origin.URL+c.path)
+		saw := readerSaw(t, u, c.body, c.header)
+		before := requests.Load()
+		n.Offer(time.Now(), u, saw)
+		got := settled(t, n)
+		if n.Counters()[c.counter] != 1 || requests.Load() != before+1 {
+			t.Errorf("%s: %d requests, counters %v, want %s", c.path, requests.Load()-before, n.Counters(), c.counter)
+		}
+		if c.counter != "stated" {
+			if len(got) != 0 {
+				t.Errorf("%s: stated %+v", c.path, got)
+			}
+			continue
+		}
+		if len(got) != 1 || got[0].Verify() != nil || !got[0].SameContent(saw) || got[0].Witness != n.Key() {
+			t.Errorf("%s: stated %+v", c.path, got)
+		}
+	}
+}
+
+func TestRow12_PrivateTargetsAreNeverConnectedTo(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connects atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			connects.Add(1)
+			c.Close()
+		}
+	}()
+	defer l.Close()
+	n := newNotary(t, Config{})
+	now := time.Now()
+	offered := int64(0)
+	for i := range 1000 {
+		for _, raw := range []string{
+			fmt.Sprintf("http://169.254.169.254/latest/meta-data/%d", i),
+			fmt.Sprintf("http://%s/%d", l.Addr(), i), fmt.Sprintf("http://localhost/%d", i), fmt.Sprintf("http://[::1]/%d", i),
+			fmt.Sprintf("http://printer/%d", i), fmt.Sprintf("http://router.local/%d", i), fmt.Sprintf("http://example.org:22/%d", i),
+		} {
+			u := parse(t, raw)
+			n.Offer(now, u, resource.Statement{Key: u.Key(), Size: 1, Status: 200})
+			offered++
+		}
+	}
+	if c := n.Counters(); c["forbidden"] != offered || c["queued"] != 0 {
+		t.Errorf("counters %v of %d offers", c, offered)
+	}
+	// A public name that resolves to loopback is stopped by the dialer: the queue
+	// is gone around to show it.
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	for _, host := range []string{"localhost", "127.0.0.1", "0.0.0.0"} {
+		u := parse(t, "http://"+host+":"+port+"/")
+		n.look(t.Context(), job{u, readerSaw(t, u, "x", nil)}, func(time.Time, resource.Statement) error {
+			t.Error("stated")
+			return nil
+		})
+	}
+	if c := n.Counters(); c["forbidden"] != offered+3 {
+		t.Errorf("the dialer let something through: %v", c)
+	}
+	if connects.Load() != 0 {
+		t.Errorf("%d connections to a private address", connects.Load())
+	}
+}
+
+func TestRow12_AnOriginIsAskedAtMostOncePerInterval(t *testing.T) {
+	const interval = time.Second
+	q := newQueue(interval, time.Hour)
+	start := time.Unix(1_800_000_000, 0)
+	asked := map[string]int{}
+	for ms := range 20_000 { // a thousand announcements a second for twenty seconds
+		now := start.Add(time.Duration(ms) * time.Millisecond)
+		u := parse(t, fmt.Sprintf("http://victim%d.example.org/%d", ms%2, ms))
+		q.push(now, job{u, resource.Statement{Key: u.Key()}})
+		if j, _, ok := q.pop(now); ok {
+			asked[j.url.Origin()]++
+		}
+		if q.size > 2*maxPerOrigin {
+			t.Fatalf("%d jobs wait for two origins", q.size)
+		}
+	}
+	if len(asked) != 2 {
+		t.Fatalf("asked %v", asked)
+	}
+	for origin, n := range asked {
+		if n != 20 {
+			t.Errorf("%s was asked %d times in 20 s, want 20", origin, n)
+		}
+	}
+}
+
+func TestRow12_ManyNamesOfOneAddressArePacedTogether(t *testing.T) {
+	p := newPacer(time.Second)
+	now, a := time.Unix(1_800_000_000, 0), netip.MustParseAddr("192.0.2.1")
+	last := -time.Second
+	for i := range 6 {
+		wait, ok := p.reserve(now, a)
+		if !ok || wait != last+time.Second {
+			t.Fatalf("turn %d: wait %s, %v", i, wait, ok)
+		}
+		last = wait
+	}
+	if _, ok := p.reserve(now, a); ok {
+		t.Error("turns can be booked without end")
+	}
+	if wait, ok := p.reserve(now, netip.MustParseAddr("192.0.2.2")); !ok || wait != 0 {
+		t.Error("another address has to wait")
+	}
+}
+
+func TestSameClaimIsNotLookedAtTwice(t *testing.T) {
+	q := newQueue(time.Second, time.Hour)
+	now := time.Unix(1_800_000_000, 0)
+	u := parse(t, "http://example.org/a")
+	j := job{u, resource.Statement{Key: u.Key()}}
+	for i, c := range []struct {
+		at   time.Duration
+		want string
+	}{{0, "queued"}, {0, "known"}, {59 * time.Minute, "known"}, {time.Hour, "queued"}} {
+		if got := q.push(now.Add(c.at), j); got != c.want {
+			t.Errorf("push %d: %s, want %s", i, got, c.want)
+		}
+		q.pop(now.Add(c.at))
+	}
+	for i := range 2 * maxPerKey { // other claims of the same URL
+		j.claim.Object[0] = byte(i + 1)
+		if got, want := q.push(now.Add(2*time.Hour), j), map[bool]string{true: "queued", false: "dropped"}[i < maxPerKey]; got != want {
+			t.Errorf("claim %d: %s, want %s", i, got, want)
+		}
+	}
+}
+
+func TestMemoryOfClaimsIsBounded(t *testing.T) {
+	q := newQueue(time.Second, time.Hour)
+	for i := range 3 * maxRecent {
+		var c claim
+		c.key[0], c.key[1], c.key[2] = byte(i), byte(i>>8), byte(i>>16)
+		q.remember(c, time.Unix(1, 0))
+	}
+	if n := len(q.recent) + len(q.older); n > 2*maxRecent {
+		t.Errorf("%d claims are remembered", n)
+	}
+}
