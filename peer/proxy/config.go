@@ -22,6 +22,9 @@ type Config struct {
 	// methods, for upgrades and for CONNECT. It decides which addresses may be
 	// reached (security row 24). Required.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Forbidden tells Dial's refusals from its failures: the reader gets 403 for
+	// them. nil: nothing is.
+	Forbidden func(error) bool
 	// Addr is the address the listener will have, so that New can refuse an open
 	// proxy before anything listens; Serve checks the listener in any case.
 	Addr string
@@ -113,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *d <= 0 {
 			*d = def
 		}
+	}
+	if c.Forbidden == nil {
+		c.Forbidden = func(error) bool { return false }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

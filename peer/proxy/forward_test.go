@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -343,5 +344,87 @@ func TestShutdownDrains(t *testing.T) {
 	}
 	if err := <-down; err != nil {
 		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// TestRow24_ForbiddenAddressesGet403: the dialer decides, for every way out.
+func TestRow24_ForbiddenAddressesGet403(t *testing.T) {
+	errRule := errors.New("not a public address")
+	_, proxy := start(t, func(c *Config) {
+		c.Dial = func(context.Context, string, string) (net.Conn, error) {
+			return nil, fmt.Errorf("dialling: %w", errRule)
+		}
+		c.Forbidden = func(err error) bool { return errors.Is(err, errRule) }
+	})
+	for _, request := range []string{
+		"GET http://10.0.0.1/ HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n",
+		"POST http://10.0.0.1/ HTTP/1.1\r\nHost: 10.0.0.1\r\nContent-Length: 1\r\n\r\nx",
+		"CONNECT 10.0.0.1:443 HTTP/1.1\r\nHost: 10.0.0.1:443\r\n\r\n",
+		"GET http://10.0.0.1/ HTTP/1.1\r\nHost: 10.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+	} {
+		if m := exchange(t, proxy, "GET", request); m.Status != http.StatusForbidden {
+			t.Errorf("%.20q: %d, want 403", request, m.Status)
+		}
+	}
+}
+
+// TestOriginFailuresHaveTheirStatus: refused is 502, too slow is 504.
+func TestOriginFailuresHaveTheirStatus(t *testing.T) {
+	for want, dialErr := range map[int]error{502: io.EOF, 504: os.ErrDeadlineExceeded} {
+		_, proxy := start(t, func(c *Config) {
+			c.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, dialErr }
+		})
+		if m := exchange(t, proxy, "GET", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"); m.Status != want {
+			t.Errorf("%v: %d, want %d", dialErr, m.Status, want)
+		}
+	}
+}
+
+// TestPipelinedRequests: the answers come in order, the refusal of a bad request
+// behind those of the good ones before it.
+func TestPipelinedRequests(t *testing.T) {
+	origin := httpOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(w, io.MultiReader(strings.NewReader(r.URL.Path), r.Body))
+	})
+	_, proxy := start(t, nil)
+	conn := dial(t, proxy)
+	fmt.Fprintf(conn, "GET http://%[1]s/a HTTP/1.1\r\nHost: %[1]s\r\n\r\nPOST http://%[1]s/b HTTP/1.1\r\nHost: %[1]s\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n"+
+		"GET http://%[1]s/c HTTP/1.1\nHost: %[1]s\r\n\r\n", origin)
+	br := bufio.NewReader(conn)
+	for _, want := range []string{"/a", "/bxy"} {
+		if m, err := readMessage(br, "GET"); err != nil || m.Status != 200 || m.Body != want {
+			t.Fatalf("%+v, %v; want %q", m, err, want)
+		}
+	}
+	if m, err := readMessage(br, "GET"); err != nil || m.Status != 400 {
+		t.Errorf("%+v, %v; want 400", m, err)
+	}
+}
+
+// TestRow42_AReaderThatTakesNothingIsCut: it must not hold a connection for ever.
+func TestRow42_AReaderThatTakesNothingIsCut(t *testing.T) {
+	ended := make(chan struct{})
+	origin := httpOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(w, &zeros{1 << 40})
+		close(ended)
+	})
+	_, proxy := start(t, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
+	conn := dial(t, proxy)
+	fmt.Fprintf(conn, "GET http://%s/ HTTP/1.1\r\nHost: %s\r\n\r\n", origin, origin)
+	<-ended
+}
+
+// TestRow42_AReaderThatSendsNothingIsCut: nor one that announced a body.
+func TestRow42_AReaderThatSendsNothingIsCut(t *testing.T) {
+	origin := httpOrigin(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+	_, proxy := start(t, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
+	conn := dial(t, proxy)
+	fmt.Fprintf(conn, "POST http://%s/ HTTP/1.1\r\nHost: %s\r\nContent-Length: 10\r\n\r\nhalf", origin, origin)
+	br := bufio.NewReader(conn)
+	if m, err := readMessage(br, "POST"); err == nil && m.Status < 400 {
+		t.Errorf("half a body was answered with %d", m.Status)
+	}
+	if _, err := br.ReadByte(); err == nil {
+		t.Error("the connection is still open")
 	}
 }

@@ -40,18 +40,21 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// passRefusal turns an error of dialling or asking an origin into a Refusal.
-func passRefusal(out *http.Request, err error) *Refusal {
+// passRefusal turns an error of dialling or asking the origin at host into a Refusal.
+func (s *Server) passRefusal(host string, err error) *Refusal {
 	ref := &Refusal{
 		Status: http.StatusBadGateway,
 		Title:  "The origin cannot be reached",
-		Tried:  []string{"origin " + out.URL.Host + ": " + err.Error()},
+		Tried:  []string{"origin " + host + ": " + err.Error()},
 		Err:    err,
 	}
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errRefused):
 		ref.Status, ref.Title = http.StatusBadRequest, "The request's body is malformed"
+	case s.cfg.Forbidden(err):
+		ref.Status, ref.Title = http.StatusForbidden, "This proxy does not connect to that address"
+		ref.Hint = "Private and local addresses are for direct connections; --allow-private lifts the rule."
 	case errors.As(err, &timeout) && timeout.Timeout():
 		ref.Status, ref.Title = http.StatusGatewayTimeout, "The origin took too long"
 	}

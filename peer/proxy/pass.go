@@ -59,7 +59,7 @@ func (s *Server) pass(w http.ResponseWriter, r, out *http.Request) {
 	res, err := s.transport(out).RoundTrip(out.WithContext(inform.trace()))
 	inform.stop()
 	if err != nil {
-		s.refuse(w, r, passRefusal(out, err))
+		s.refuse(w, r, s.passRefusal(out.URL.Host, err))
 		return
 	}
 	s.write(w, r, res)

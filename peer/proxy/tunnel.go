@@ -35,9 +35,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	up, err := s.cfg.Dial(r.Context(), "tcp", net.JoinHostPort(host, portText))
 	if err != nil {
-		out := *r
-		out.URL = r.URL
-		s.refuse(w, r, passRefusal(&out, err))
+		s.refuse(w, r, s.passRefusal(r.RequestURI, err))
 		return
 	}
 	s.splice(w, up, []byte("HTTP/1.1 200 Connection established\r\n\r\n"))
@@ -58,7 +56,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r, out *http.Request) {
 	})))
 	inform.stop()
 	if err != nil {
-		s.refuse(w, r, passRefusal(out, err))
+		s.refuse(w, r, s.passRefusal(out.URL.Host, err))
 		return
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
