@@ -38,7 +38,7 @@ func measure(s structure, w workload) (r result) {
 	if tooSlow(s, w) {
 		return result{skipped: true}
 	}
-	rounds := max(3, 300_000/len(w.adds))
+	rounds := max(3, 200_000/len(w.adds))
 	n := float64(len(w.adds))
 	h := w.half()
 	half := h.build(s)
