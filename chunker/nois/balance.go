@@ -98,25 +98,25 @@ func (s *Set) shrink() {
 	}
 }
 
-// join puts a node that has become small and a neighbour into one, if what they
-// hold leaves room. Only neighbours below the same node above are looked at.
+// join puts a node that has become small and its right or left neighbour into
+// one, if what they hold leaves room. Only neighbours below the same node above
+// are looked at; of two of those at least one holds width/4 entries afterwards.
 func (s *Set) join(p *path, lane int) {
-	above := &s.nodes[p.node[lane+1]]
-	pos := p.pos[lane+1]
-	if pos+1 == above.n {
-		if pos == 0 {
-			return
+	above, pos := &s.nodes[p.node[lane+1]], p.pos[lane+1]
+	for _, left := range [2]uint32{pos, pos - 1} {
+		if left >= above.n || left+1 == above.n { // pos-1 wraps around before the first
+			continue
 		}
-		pos--
+		i, j := above.val[left], above.val[left+1]
+		a, b := &s.nodes[i], &s.nodes[j]
+		if a.n+b.n > width*3/4 {
+			continue // room is left, lest the next Add cuts it again
+		}
+		b.moveTail(0, a)
+		s.release(j)
+		s.erase(p, lane+1, left+1, left+2)
+		return
 	}
-	i, j := above.val[pos], above.val[pos+1]
-	a, b := &s.nodes[i], &s.nodes[j]
-	if a.n+b.n > width*3/4 {
-		return // room is left, lest the next Add cuts it again
-	}
-	b.moveTail(0, a)
-	s.release(j)
-	s.erase(p, lane+1, pos+1, pos+2)
 }
 
 // compact gives memory back once most of the arena is spare: a set that fills

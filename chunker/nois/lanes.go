@@ -2,7 +2,7 @@ package nois
 
 const (
 	width    = 64 // entries of a node; search is written for it
-	maxLanes = 12 // a node's neighbours and it hold at least width/4 each on average: 16^12 is plenty
+	maxLanes = 12 // of two neighbours one holds width/4 entries, so 8 on average: 8^12 is plenty
 	unused   = 1<<32 - 1
 )
 

@@ -103,6 +103,9 @@ func (s *Set) invariants() error {
 					return fmt.Errorf("lane %d: key %d after %d", lane, n.key[k], last)
 				}
 				last, first = n.key[k], false
+				if lane > 0 && k > 0 && s.nodes[n.val[k]].n < width/4 && s.nodes[n.val[k-1]].n < width/4 {
+					return fmt.Errorf("lane %d: two small nodes side by side below", lane)
+				}
 				if lane > 0 && s.nodes[n.val[k]].key[0] != n.key[k] {
 					return fmt.Errorf("lane %d: key %d leads to %d", lane, n.key[k], s.nodes[n.val[k]].key[0])
 				}
