@@ -1,7 +1,6 @@
 package http_test
 
 import (
-	"context"
 	"net"
 	nethttp "net/http"
 	"net/http/httptest"
@@ -50,9 +49,7 @@ func startNode(t testing.TB, src transport.Source, options func(any) error) tran
 }
 
 func open(t testing.TB, env transport.Env) transport.Transport {
-	env.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, addr)
-	}
+	env.Dial = new(net.Dialer).DialContext
 	tr, err := http.Open(env)
 	if err != nil {
 		t.Fatal(err)

@@ -3,9 +3,12 @@ package http_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	nethttp "net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -77,7 +80,56 @@ func TestN11_OneAfterAnother(t *testing.T) {
 	}
 }
 
-// TestRow21_DialPolicy: the node's dialler has the last word on every address.
+// TestN11_Crumbs: a peer that breaks off after each chunk is asked on, as long as
+// every list brings something.
+func TestN11_Crumbs(t *testing.T) {
+	c, err := transporttest.NewContent(1, 20<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer := startRaw(t, func(w io.Writer, r *nethttp.Request) {
+		var first int
+		fmt.Sscanf(r.URL.Query().Get("chunks"), "%d-", &first)
+		fmt.Fprintf(w, okLine+"NT-Chunks: %d-19\r\n\r\n%s", first, honest(t, c, first, first+1))
+	})
+	reader := open(t, transport.Env{Options: quick})
+	var log transporttest.Log
+	sink := transporttest.NewSink(c.ID())
+	if err := reader.Fetch(t.Context(), request(sink, c, &log, peer.peer)); err != nil {
+		t.Fatalf("Fetch: %v", err)
+	}
+	if err := sink.Check(c); err != nil || peer.asked.Load() != 20 {
+		t.Errorf("asked %d times for 20 chunks; the sink: %v", peer.asked.Load(), err)
+	}
+}
+
+// TestRequest_TellsNothing: a peer learns what is asked for, and nothing of the reader.
+func TestRequest_TellsNothing(t *testing.T) {
+	c, err := transporttest.NewContent(1, 20<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan *nethttp.Request, 1)
+	peer := startRaw(t, func(w io.Writer, r *nethttp.Request) {
+		got <- r
+		fmt.Fprintf(w, okLine+"NT-Chunks: 0-19\r\n\r\n%s", honest(t, c, 0, 20))
+	})
+	reader := open(t, transport.Env{Options: quick})
+	var log transporttest.Log
+	if err := reader.Fetch(t.Context(), request(transporttest.NewSink(c.ID()), c, &log, peer.peer)); err != nil {
+		t.Fatalf("Fetch: %v", err)
+	}
+	r := <-got
+	if want := "/nt/v1/objects/" + c.ID().String() + "?chunks=0-"; r.URL.String() != want || r.Host != peer.peer.Addr.String() {
+		t.Errorf("asked %s for %s, want %s", r.Host, r.URL, want)
+	}
+	if want := (nethttp.Header{"User-Agent": {"nt"}}); !maps.EqualFunc(r.Header, want, slices.Equal) {
+		t.Errorf("headers %v, want %v", r.Header, want)
+	}
+}
+
+// TestRow21_DialPolicy: the node's dialler has the last word on every address,
+// and is not even asked for those that make no sense.
 func TestRow21_DialPolicy(t *testing.T) {
 	c, err := transporttest.NewContent(1, 4<<10)
 	if err != nil {
@@ -101,7 +153,9 @@ func TestRow21_DialPolicy(t *testing.T) {
 	}
 	defer reader.Close()
 	var log transporttest.Log
-	err = reader.Fetch(t.Context(), request(transporttest.NewSink(c.ID()), c, &log, node.Peer))
+	junk := []transport.Peer{{}, {Addr: netip.MustParseAddrPort("[ff02::1]:80")}, {Addr: netip.MustParseAddrPort("[::]:80")},
+		{Addr: netip.MustParseAddrPort("[fe80::1%eth0]:80")}, {Addr: netip.MustParseAddrPort("192.0.2.1:0")}}
+	err = reader.Fetch(t.Context(), request(transporttest.NewSink(c.ID()), c, &log, append(junk, node.Peer)...))
 	if !errors.Is(err, transport.ErrNoProgress) || !errors.Is(err, forbidden) {
 		t.Errorf("Fetch: %v, want %v because of %v", err, transport.ErrNoProgress, forbidden)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,8 +28,8 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func fuzzContent(f *testing.F) (*transporttest.Content, []byte) {
-	c, err := transporttest.NewContent(1, 35<<10+7)
+func fuzzContent(f *testing.F, size int64) (*transporttest.Content, []byte) {
+	c, err := transporttest.NewContent(1, size)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func fuzzContent(f *testing.F) (*transporttest.Content, []byte) {
 // It never takes a wrong chunk, never reads more than the reply may have, and
 // blames the peer for all of it.
 func FuzzBody(f *testing.F) {
-	c, right := fuzzContent(f)
+	c, right := fuzzContent(f, 35<<10+7)
 	n := uint16(c.Header().NumChunks())
 	f.Add(uint16(len(right)), []byte("more"), uint16(0), n, uint16(0), n)
 	f.Add(uint16(2000), []byte("rubbish"), uint16(0), n, uint16(0), n)
@@ -76,15 +77,23 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// scripted is a connection on which the peer has said everything already.
+// scripted is a connection on which the peer says something once it was asked,
+// and closes.
 type scripted struct {
 	net.Conn // nil: nothing else is called
 	in       io.Reader
+	asked    chan struct{}
+	ask      func() // closes asked
 }
 
-func (s scripted) Read(p []byte) (int, error)       { return s.in.Read(p) }
-func (s scripted) Write(p []byte) (int, error)      { return len(p), nil }
-func (s scripted) Close() error                     { return nil }
+func newScripted(data []byte) scripted {
+	asked := make(chan struct{})
+	return scripted{in: bytes.NewReader(data), asked: asked, ask: sync.OnceFunc(func() { close(asked) })}
+}
+
+func (s scripted) Read(p []byte) (int, error)       { <-s.asked; return s.in.Read(p) }
+func (s scripted) Write(p []byte) (int, error)      { s.ask(); return len(p), nil }
+func (s scripted) Close() error                     { s.ask(); return nil }
 func (s scripted) LocalAddr() net.Addr              { return &net.TCPAddr{} }
 func (s scripted) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 func (s scripted) SetDeadline(time.Time) error      { return nil }
@@ -93,11 +102,11 @@ func (s scripted) SetWriteDeadline(time.Time) error { return nil }
 
 // FuzzResponse gives a whole fetch any bytes as the reply, headers and all.
 func FuzzResponse(f *testing.F) {
-	c, right := fuzzContent(f)
+	c, right := fuzzContent(f, 1500) // small, for the fuzzer's sake
 	for _, s := range []string{
-		"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.nt.chunks\r\nNT-Chunks: 0-35\r\nContent-Length: %d\r\n\r\n%s",
-		"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.nt.chunks\r\nNT-Chunks: 0-35\r\n\r\n%[2]s%[2]s",
-		"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.nt.chunks\r\nTransfer-Encoding: chunked\r\n\r\n8c00\r\n%[2]s",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.nt.chunks\r\nNT-Chunks: 0-1\r\nContent-Length: %d\r\n\r\n%s",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.nt.chunks\r\nNT-Chunks: 0-1\r\n\r\n%[2]s%[2]s",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.nt.chunks\r\nTransfer-Encoding: chunked\r\n\r\n669\r\n%[2]s",
 	} {
 		f.Add(fmt.Appendf(nil, s, len(right), right))
 	}
@@ -108,7 +117,7 @@ func FuzzResponse(f *testing.F) {
 		tr, err := Open(transport.Env{
 			Options: func(v any) error { v.(*Options).MaxRounds = 1; return nil },
 			Dial: func(context.Context, string, string) (net.Conn, error) {
-				return scripted{in: bytes.NewReader(data)}, nil
+				return newScripted(data), nil
 			},
 		})
 		if err != nil {

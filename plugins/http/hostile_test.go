@@ -235,6 +235,54 @@ func TestRow40_EndlessBody(t *testing.T) {
 	}
 }
 
+// countedConn counts what is read of it.
+type countedConn struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// TestRow42_HeaderLimit: of endless headers 64 KiB are read at most.
+func TestRow42_HeaderLimit(t *testing.T) {
+	c, err := transporttest.NewContent(1, 4<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, line := range map[string]string{"lines": "X-Padding: a\r\n", "one line": "aaaaaaaaaa"} {
+		t.Run(name, func(t *testing.T) {
+			peer := startRaw(t, func(w io.Writer, _ *nethttp.Request) {
+				io.WriteString(w, okLine+"X-More: ")
+				endless(w, strings.Repeat(line, 100))
+			})
+			var read atomic.Int64
+			reader, err := http.Open(transport.Env{
+				Options: impatient,
+				Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+					conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+					return countedConn{conn, &read}, err
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close()
+			var log transporttest.Log
+			err = reader.Fetch(t.Context(), request(transporttest.NewSink(c.ID()), c, &log, peer.peer))
+			if !errors.Is(err, transport.ErrNoProgress) {
+				t.Errorf("Fetch: %v, want %v", err, transport.ErrNoProgress)
+			}
+			if max := peer.asked.Load() * (64 << 10); read.Load() > max {
+				t.Errorf("%d bytes were read in %d replies", read.Load(), peer.asked.Load())
+			}
+		})
+	}
+}
+
 // TestRow1_BadPeerIsNotAskedAgain: over all lists, and also when other peers
 // make the fetch go on for longer.
 func TestRow1_BadPeerIsNotAskedAgain(t *testing.T) {
@@ -242,8 +290,10 @@ func TestRow1_BadPeerIsNotAskedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	spoilt := honest(t, c, 0, 1)
+	spoilt[len(spoilt)-1] ^= 1
 	bad := startRaw(t, func(w io.Writer, _ *nethttp.Request) {
-		fmt.Fprintf(w, okLine+"NT-Chunks: 0-39\r\n\r\n%s", make([]byte, 1000))
+		fmt.Fprintf(w, okLine+"NT-Chunks: 0-39\r\n\r\n%s", spoilt)
 	})
 	absent := startRaw(t, func(w io.Writer, _ *nethttp.Request) {
 		io.WriteString(w, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -256,6 +306,9 @@ func TestRow1_BadPeerIsNotAskedAgain(t *testing.T) {
 	}
 	if n := bad.asked.Load(); n != 1 {
 		t.Errorf("the bad peer was asked %d times, want once", n)
+	}
+	if n := log.Bytes(transport.EventOverhead); n != int64(len(spoilt)) {
+		t.Errorf("events tell of %d bytes for nothing, %d came", n, len(spoilt))
 	}
 	if n, want := absent.asked.Load(), int64(http.DefaultOptions().MaxRounds); n != want {
 		t.Errorf("the peer that does not have it was asked %d times, want %d", n, want)

@@ -61,7 +61,7 @@ func (r *reply) header(body io.Reader) (chunker.Header, error) {
 	if err := r.fits(h); err != nil {
 		return h, err
 	}
-	return h, r.blame(r.sink.Begin(h))
+	return h, r.sink.Begin(h)
 }
 
 // fits checks what the peer says it sends against what was asked for and the
@@ -116,7 +116,7 @@ func (r *reply) read(body io.Reader, b []byte) error {
 
 // blame tells the sink's verdict on the peer from a failure of the sink itself.
 func (r *reply) blame(err error) error {
-	for _, verdict := range []error{chunker.ErrBadHeader, chunker.ErrBadProof, chunker.ErrBadChunk} {
+	for _, verdict := range []error{chunker.ErrBadProof, chunker.ErrBadChunk} {
 		if errors.Is(err, verdict) {
 			return badPeer("%w", err)
 		}

@@ -75,11 +75,10 @@ func (t *Transport) refuse(w nethttp.ResponseWriter, id chunker.ObjectID, err er
 // reply writes the run of chunks that is held from the first one asked for on,
 // or what is held instead.
 func (t *Transport) reply(w nethttp.ResponseWriter, r *nethttp.Request, u upload, asked span) {
-	within := span{asked.first, min(asked.end, u.header.NumChunks())}
 	have := u.obj.Have()
-	run := heldRun(have, within)
+	run := heldRun(have, asked)
 	if run.empty() && u.header.NumChunks() > 0 {
-		w.Header().Set(headerHave, encodeHave(have, within))
+		w.Header().Set(headerHave, encodeHave(have, asked))
 		nethttp.Error(w, "these chunks are not here", nethttp.StatusRequestedRangeNotSatisfiable)
 		return
 	}
