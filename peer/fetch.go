@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,8 @@ const (
 	maxReports = 64
 	// reportTimeout bounds one report.
 	reportTimeout = 5 * time.Second
+	// maxPeersNamed bounds the peers whose bytes are counted apart in one fetch.
+	maxPeersNamed = 256
 )
 
 // fetches are the objects that are coming from peers: each once, however many
@@ -44,7 +47,7 @@ type fetch struct {
 	over    bool
 	holders []Holder
 	bad     map[string]bool // peers not to be asked again
-	met     map[string]bool
+	met     map[string]int64 // bytes of content by peer, see peerLabel
 	told    map[string]bool // reports that were made
 	seen    Progress        // for readers that come later
 	lives   []*Live
@@ -69,7 +72,7 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		return nil, fmt.Errorf("making room for the copy: %w", err)
 	}
 	f := &fetch{n: n, entry: e, obj: obj, limit: limit, readers: 1, holders: holders,
-		bad: map[string]bool{}, met: map[string]bool{}, told: map[string]bool{}, reports: make(chan Failure, maxReports)}
+		bad: map[string]bool{}, met: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports)}
 	f.failed, f.fail = context.WithCancelCause(context.Background())
 	ctx, cancel := context.WithCancelCause(n.ctx)
 	f.cancel = cancel
@@ -117,13 +120,19 @@ func (f *fetch) observe(live *Live) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lives = append(f.lives, live)
-	f.tell(live)
+	live.update(func(p *Progress) { p.BytesByPeer = maps.Clone(f.met) })
+	f.tell(live, "")
 }
 
-// tell copies the figures of the fetch to a reader; mu is held.
-func (f *fetch) tell(live *Live) {
+// tell copies the figures of the fetch to a reader, and those of the peer that
+// changed them; mu is held.
+func (f *fetch) tell(live *Live, label string) {
 	live.update(func(p *Progress) {
-		p.Overhead, p.PeersMet, p.ProofsFailed, p.PeersFailed = f.seen.Overhead, f.seen.PeersMet, f.seen.ProofsFailed, f.seen.PeersFailed
+		p.Overhead, p.ProofsFailed, p.PeersFailed = f.seen.Overhead, f.seen.ProofsFailed, f.seen.PeersFailed
+		p.PeersMet = len(f.met)
+		if n := f.met[label]; n > 0 {
+			p.BytesByPeer[label] = n
+		}
 	})
 }
 
@@ -184,12 +193,11 @@ func (f *fetch) peers(ctx context.Context, name string, again bool) ([]transport
 func (f *fetch) event(e transport.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	who := peerName(e.Peer)
+	who, label := peerName(e.Peer), peerLabel(e.Peer)
 	switch e.Kind {
 	case transport.EventChunk:
-		if !f.met[who] {
-			f.met[who] = true
-			f.seen.PeersMet++
+		if f.met[label] > 0 || len(f.met) < maxPeersNamed {
+			f.met[label] += int64(e.Bytes)
 		}
 	case transport.EventOverhead:
 		f.seen.Overhead += int64(e.Bytes)
@@ -202,7 +210,7 @@ func (f *fetch) event(e transport.Event) {
 		f.complain(e.Peer, FailureDead)
 	}
 	for _, l := range f.lives {
-		f.tell(l)
+		f.tell(l, label)
 	}
 }
 
@@ -247,3 +255,11 @@ func (f *fetch) end(err error) {
 
 // peerName tells peers apart by key and address together: a key alone is a claim.
 func peerName(p transport.Peer) string { return string(p.ID[:]) + p.Addr.String() }
+
+// peerLabel names a peer to people: the start of its key and its address.
+func peerLabel(p transport.Peer) string {
+	if p.ID.IsZero() {
+		return p.Addr.String()
+	}
+	return p.ID.Short() + "@" + p.Addr.String()
+}

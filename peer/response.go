@@ -75,6 +75,9 @@ type Progress struct {
 	// PeersMet is how many peers sent something, ProofsFailed how many sent
 	// wrong bytes, PeersFailed how many did not deliver.
 	PeersMet, ProofsFailed, PeersFailed int
+	// BytesByPeer counts the content that each peer sent, by "KEY@ADDRESS". Several readers of
+	// one fetch see the same figures.
+	BytesByPeer map[string]int64
 	// Continued: the origin's body broke off and a copy continued it.
 	Continued bool
 	// Object is the name of the bytes once they are stored; zero before.
@@ -92,7 +95,7 @@ func (l *Live) Snapshot() Progress {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.p
-	p.BytesBySource = maps.Clone(p.BytesBySource)
+	p.BytesBySource, p.BytesByPeer = maps.Clone(p.BytesBySource), maps.Clone(p.BytesByPeer)
 	return p
 }
 
