@@ -46,10 +46,10 @@ type fetch struct {
 	readers int
 	over    bool
 	holders []Holder
-	bad     map[string]bool // peers not to be asked again
+	bad     map[string]bool  // peers not to be asked again
 	met     map[string]int64 // bytes of content by peer, see peerLabel
-	told    map[string]bool // reports that were made
-	seen    Progress        // for readers that come later
+	told    map[string]bool  // reports that were made
+	seen    Progress         // for readers that come later
 	lives   []*Live
 	reports chan Failure
 }
