@@ -172,6 +172,7 @@ func TestBytesFlowAtOnce(t *testing.T) {
 // TestRow42_EndlessHeadOfTheOrigin: an origin cannot fill the memory with fields.
 func TestRow42_EndlessHeadOfTheOrigin(t *testing.T) {
 	origin := rawOrigin(t, func(c net.Conn, br *bufio.Reader) {
+		readRequest(br)
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 		for {
 			if _, err := c.Write(bytes.Repeat([]byte("X-A: "+strings.Repeat("a", 1000)+"\r\n"), 16)); err != nil {
@@ -188,6 +189,7 @@ func TestRow42_EndlessHeadOfTheOrigin(t *testing.T) {
 // TestRow42_EndlessEarlyHints: nor can it feed the reader 1xx for ever.
 func TestRow42_EndlessEarlyHints(t *testing.T) {
 	origin := rawOrigin(t, func(c net.Conn, br *bufio.Reader) {
+		readRequest(br)
 		for {
 			if _, err := io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"); err != nil {
 				return

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nt/peer"
+	"nt/peer/origin"
 )
 
 // directResolver is a Resolver that asks the origin and nobody else.
@@ -77,10 +80,12 @@ func TestN5_TheAnswerIsTheOriginsOwn(t *testing.T) {
 	_, resolved := start(t, func(c *Config) {
 		c.Resolver = directResolver{newTransport(Config{Dial: c.Dial}, 4)}
 	})
+	node := testNode(t, origin.Config{})
+	_, whole := start(t, func(c *Config) { c.Resolver = FromNode(node, peer.Request{}) })
 	for _, c := range transparentCases {
 		t.Run(c.name, func(t *testing.T) {
 			seen := make(chan string, 1)
-			origin := rawOrigin(t, func(conn net.Conn, br *bufio.Reader) {
+			site := rawOrigin(t, func(conn net.Conn, br *bufio.Reader) {
 				head, err := readRequest(br)
 				if err != nil {
 					head = "unreadable: " + err.Error()
@@ -93,12 +98,12 @@ func TestN5_TheAnswerIsTheOriginsOwn(t *testing.T) {
 				if found {
 					head += "\r\n"
 				}
-				return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: test/1\r\nAccept: */*\r\n%s\r\n%s", c.method, target, origin, head, body)
+				return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: test/1\r\nAccept: */*\r\n%s\r\n%s", c.method, target, site, head, body)
 			}
-			want := exchange(t, origin, c.method, request(c.path)).endToEnd()
+			want := exchange(t, site, c.method, request(c.path)).endToEnd()
 			wantSeen := <-seen
-			for name, proxy := range map[string]string{"passed": plain, "resolved": resolved} {
-				got := exchange(t, proxy, c.method, request("http://"+origin+c.path)).endToEnd()
+			for name, proxy := range map[string]string{"passed": plain, "resolved": resolved, "node": whole} {
+				got := exchange(t, proxy, c.method, request("http://"+site+c.path)).endToEnd()
 				if want.Framing == "close" { // ours is better: the end can be told from a cut
 					got.Framing = "close"
 				}
