@@ -3,6 +3,7 @@ package modes
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,6 +35,17 @@ func (e environ) identity(name string) (ed25519.PrivateKey, error) {
 		return nil, err
 	}
 	return readKey(path)
+}
+
+// nodeIdentity returns the key of the node that keeps its content in cache. A node
+// is its cache: processes that share one are the same node to others, and two
+// nodes of one user are not.
+func (e environ) nodeIdentity(cache string) (ed25519.PrivateKey, error) {
+	if usual, err := e.cacheDir(); err == nil && usual == cache {
+		return e.identity("identity.key")
+	}
+	sum := sha256.Sum256([]byte(cache))
+	return e.identity("identity-" + hex.EncodeToString(sum[:8]) + ".key")
 }
 
 // createKey makes a key and its file, complete or not at all. It wraps

@@ -15,6 +15,10 @@ import (
 type cli struct {
 	Common commonFlags `embed:""`
 
+	Fetch   fetchCmd   `cmd:"" help:"Get URLs: from the origin, else from the own cache, else from peers."`
+	Peer    peerCmd    `cmd:"" help:"Run a node: proxy for browsers, cache, and server for other peers."`
+	Tracker trackerCmd `cmd:"" help:"Run the directory that says who has what."`
+	Seed    seedCmd    `cmd:"" help:"Publish a folder over HTTP and to peers."`
 	Keygen  keygenCmd  `cmd:"" help:"Make a key pair and write it to a file."`
 	Version versionCmd `cmd:"" help:"Say which build this is."`
 }

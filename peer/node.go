@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nt/chunker/store"
+	"nt/internal/resource"
 	"nt/peer/cache"
 	"nt/peer/origin"
 	"nt/peer/trust"
@@ -34,7 +35,10 @@ type Config struct {
 	// Transports are tried in this order.
 	Transports []transport.Transport
 	Trust      trust.Policy
-	Identity   ed25519.PrivateKey
+	// Notaries returns more of Trust.Notaries, learnt while the node runs, as a map
+	// of the caller's own; nil is none.
+	Notaries func() map[resource.WitnessKey]string
+	Identity ed25519.PrivateKey
 	// Sharing says what is announced.
 	Sharing Sharing
 	// Patience and StallTimeout: 0 is the default.

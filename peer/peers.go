@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
 	"strings"
@@ -27,7 +28,7 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	if err != nil {
 		return nil, []Attempt{{"locator", err}}, nil
 	}
-	candidates := trust.Judge(n.cfg.Now(), key, known.Evidence, known.FirstOutage, n.cfg.Trust)
+	candidates := trust.Judge(n.cfg.Now(), key, known.Evidence, known.FirstOutage, n.policy())
 	if len(candidates) == 0 {
 		return nil, []Attempt{{"peers", errNoHolder}}, nil
 	}
@@ -53,6 +54,17 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 		return nil, nil, low
 	}
 	return nil, tried, nil
+}
+
+// policy is whom the user trusts, with the notaries known by now.
+func (n *Node) policy() trust.Policy {
+	p := n.cfg.Trust
+	if n.cfg.Notaries != nil {
+		all := n.cfg.Notaries()
+		maps.Copy(all, p.Notaries)
+		p.Notaries = all
+	}
+	return p
 }
 
 func (n *Node) lookup(ctx context.Context, key resource.Key) (Found, error) {

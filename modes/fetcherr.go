@@ -1,0 +1,77 @@
+package modes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"nt/chunker/store"
+	"nt/peer"
+	"nt/peer/origin"
+	"nt/peer/trust"
+)
+
+// explain gives an error of the node its exit code and hint.
+func (t *transfer) explain(err error) error {
+	exit, hint := t.classify(err)
+	if exit == ExitOther { // it knows best itself, or the context ended
+		return err
+	}
+	return &fault{exit, fmt.Errorf("%s: %w", t.raw, err), hint}
+}
+
+// classify maps the node's errors; what says most goes first, because the answer
+// "nobody has it" wraps why each place did not.
+func (t *transfer) classify(err error) (Exit, string) {
+	var untrusted *peer.UntrustedError
+	var f *fault
+	switch {
+	case errors.As(err, &untrusted):
+		return ExitTrust, t.trustHint(untrusted)
+	case errors.Is(err, peer.ErrNoSource):
+		return ExitNoSource, t.sourceHint()
+	case errors.As(err, &f), errors.Is(err, context.Canceled):
+		return ExitOther, ""
+	case errors.Is(err, origin.ErrTLS):
+		return ExitTLS, "a bad certificate is not an outage, so no copy is used; check the clock and the address"
+	case errors.Is(err, origin.ErrForbidden):
+		return ExitNetwork, "only public addresses are asked; --allow-private lifts this"
+	case errors.Is(err, peer.ErrBadRequest):
+		return ExitUsage, ""
+	case errors.Is(err, store.ErrNoSpace), errors.Is(err, store.ErrBudget):
+		return ExitFile, "make room in the cache: nt cache rm"
+	}
+	if exit := exitOfKind(err); exit != ExitOther && exit != ExitDeadline {
+		return exit, ""
+	}
+	return ExitNetwork, ""
+}
+
+// trustHint says how a copy that was refused could be had.
+func (t *transfer) trustHint(e *peer.UntrustedError) string {
+	best := trust.Unverified
+	for _, c := range e.Found {
+		best = max(best, c.Level)
+	}
+	level := best.String()
+	if best == trust.Unverified {
+		level = "any"
+	}
+	if e.Risky {
+		return "name its SHA-256 with --checksum sha-256=HEX"
+	}
+	return fmt.Sprintf("if you know what it should be, name it with --checksum sha-256=HEX; --trust %s takes it as it is", level)
+}
+
+// sourceHint says where else one could have asked.
+func (t *transfer) sourceHint() string {
+	switch {
+	case t.cmd.NoPeers:
+		return "without --no-peers others would have been asked"
+	case len(t.app.common.Tracker) == 0:
+		return "no tracker is configured: --tracker HOST:PORT names one"
+	case t.cmd.NoOrigin:
+		return "without --no-origin the origin would have been asked"
+	}
+	return ""
+}

@@ -1,0 +1,231 @@
+package modes
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"nt/chunker/store"
+	"nt/chunker/store/disk"
+	"nt/internal/resource"
+	"nt/internal/safedial"
+	"nt/peer"
+	"nt/peer/cache"
+	"nt/peer/origin"
+	"nt/peer/trust"
+	"nt/plugins"
+	"nt/plugins/trackerlocator"
+	"nt/tracker/client"
+	"nt/transport"
+)
+
+// reachFlags say how to reach origins and peers.
+type reachFlags struct {
+	Transport    string `placeholder:"NAME" help:"Transport to prefer; the others follow when it cannot make progress."`
+	Patience     span   `default:"3s" placeholder:"TIME" help:"How long the origin may take to begin before a copy is looked for."`
+	StallTimeout span   `default:"10s" placeholder:"TIME" help:"How long a body may pause before a copy is looked for."`
+}
+
+// nodeOptions are what a node is made of: values only, so that demo and tests
+// can run several in one process.
+type nodeOptions struct {
+	key          ed25519.PrivateKey
+	cacheDir     string
+	cacheSize    int64 // bytes; 0 is no limit
+	trackers     []string
+	listen       string // HOST:PORT for peers; "" serves nobody
+	transport    string // preferred transport; "" is the first of the list
+	allowPrivate bool
+	share        bool
+	patience     time.Duration
+	stall        time.Duration
+	connect      time.Duration
+	config       *config // options of transports; nil for none
+	log          *slog.Logger
+}
+
+// nodeOptions collects what flags and configuration say.
+func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, listen string) nodeOptions {
+	return nodeOptions{
+		key: key, cacheDir: cacheDir, trackers: a.common.Tracker, listen: listen, transport: reach.Transport,
+		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout),
+		config: &a.config, log: a.log,
+	}
+}
+
+// node is a running peer.Node with everything it stands on.
+type node struct {
+	*peer.Node
+	addr       string // where it serves peers; "" if it does not
+	store      store.Store
+	cache      *cache.Cache
+	locator    peer.Locator // nil without trackers
+	dialer     safedial.Dialer
+	origin     *origin.Client
+	transports []transport.Transport
+	clients    []*client.Client
+	server     *http.Server // nil if it serves nobody
+	log        *slog.Logger
+}
+
+// openNode starts a node: when it returns, peers can ask it. Close it with close.
+func openNode(ctx context.Context, o nodeOptions) (*node, error) {
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	if o.config == nil {
+		o.config = &config{}
+	}
+	n := &node{log: o.log, dialer: safedial.Dialer{AllowPrivate: o.allowPrivate}}
+	if err := n.open(o); err != nil {
+		n.close(ctx)
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *node) open(o nodeOptions) error {
+	s, err := disk.Open(o.cacheDir, store.Options{Budget: o.cacheSize, Log: o.log})
+	if err != nil {
+		return fileFault("opening the cache", err)
+	}
+	n.store = s
+	if n.cache, err = cache.Open(o.cacheDir); err != nil {
+		return fileFault("opening the cache", err)
+	}
+	n.origin = origin.New(origin.Config{DialContext: n.dialer.DialContext, Forbidden: isForbidden, ConnectTimeout: o.connect})
+	var mux *http.ServeMux
+	var listener net.Listener
+	if o.listen != "" {
+		if listener, err = net.Listen("tcp", o.listen); err != nil {
+			return listenFault("the peer", err)
+		}
+		n.addr, mux = listener.Addr().String(), http.NewServeMux()
+		n.server = newServer(mux, o.log)
+	}
+	if err := n.connect(o, mux); err != nil {
+		if listener != nil {
+			listener.Close()
+		}
+		return err
+	}
+	if listener != nil {
+		go n.server.Serve(limitListener(listener)) // ends with Shutdown
+	}
+	return nil
+}
+
+// connect opens transports and trackers, and starts the peer.Node on them.
+func (n *node) connect(o nodeOptions, mux *http.ServeMux) error {
+	names, err := transportOrder(o.transport, plugins.Transports().Names())
+	if err != nil {
+		return err
+	}
+	if err := o.config.checkTransports(names); err != nil {
+		return err
+	}
+	for _, name := range names {
+		t, err := plugins.Transports().Open(name, transport.Env{
+			Key: o.key, Source: n.store, Mux: mux, Dial: n.dialer.DialContext,
+			AllowPrivate: o.allowPrivate, Options: o.config.options(name), Log: o.log,
+		})
+		if err != nil {
+			return &fault{ExitUsage, err, hintOf(err)}
+		}
+		n.transports = append(n.transports, t)
+	}
+	known, err := n.dialTrackers(o, names)
+	if err != nil {
+		return err
+	}
+	n.Node = peer.NewNode(peer.Config{
+		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
+		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}}, Notaries: known,
+		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate},
+		Patience: o.patience, StallTimeout: o.stall, Log: o.log,
+	})
+	return nil
+}
+
+// dialTrackers makes the clients of all trackers; nothing is sent yet.
+func (n *node) dialTrackers(o nodeOptions, names []string) (func() map[resource.WitnessKey]string, error) {
+	if len(o.trackers) == 0 {
+		return nil, nil
+	}
+	var port uint16
+	if n.server != nil {
+		port = portOf(n.addr)
+	}
+	for _, addr := range o.trackers {
+		// A tracker is the user's own choice and may well be on a private network.
+		c, err := client.New(client.Config{Addr: addr, Key: o.key, Port: port, Transports: names, Timeout: 5 * time.Second})
+		if err != nil {
+			return nil, usagef("--tracker takes HOST:PORT, and #KEY behind it to pin its notary", "--tracker: %w", err)
+		}
+		n.clients = append(n.clients, c)
+	}
+	l, err := trackerlocator.New(n.clients, 0)
+	if err != nil {
+		return nil, err
+	}
+	known := newNotaries(l, n.clients)
+	n.locator = known
+	return known.known, nil
+}
+
+// transportOrder puts the preferred transport first.
+func transportOrder(first string, all []string) ([]string, error) {
+	if first == "" {
+		return all, nil
+	}
+	out := []string{first}
+	for _, name := range all {
+		if name != first {
+			out = append(out, name)
+		}
+	}
+	if len(out) > len(all) {
+		return nil, usagef("", "there is no transport %q; this build has %q", first, all)
+	}
+	return out, nil
+}
+
+// close ends everything that open started; requests in progress are finished
+// unless ctx ends first.
+func (n *node) close(ctx context.Context) error {
+	var errs []error
+	if n.Node != nil {
+		errs = append(errs, n.Node.Close())
+	}
+	if n.server != nil {
+		if err := n.server.Shutdown(ctx); err != nil {
+			errs = append(errs, n.server.Close())
+		}
+	}
+	for _, t := range n.transports {
+		errs = append(errs, t.Close())
+	}
+	for _, c := range n.clients {
+		c.Close()
+	}
+	if n.origin != nil {
+		n.origin.Close()
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// isForbidden reports an address that the node's own rule refuses.
+func isForbidden(err error) bool { return errors.Is(err, safedial.ErrForbiddenAddr) }
+
+// witnessKey is a key as a witness.
+func witnessKey(key ed25519.PrivateKey) (w resource.WitnessKey) {
+	copy(w[:], key.Public().(ed25519.PublicKey))
+	return w
+}

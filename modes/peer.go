@@ -1,0 +1,166 @@
+package modes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"nt/peer/admin"
+	"nt/peer/proxy"
+)
+
+// peerCmd is a node: proxy for browsers, cache, and server for other peers.
+type peerCmd struct {
+	Proxy     bool       `help:"Serve browsers as their HTTP proxy."`
+	ProxyAddr string     `default:"127.0.0.1:3128" placeholder:"ADDR" help:"Address of the proxy."`
+	AdminAddr string     `placeholder:"ADDR" help:"Address of the status page. Default: 127.0.0.1:3129, or a free port if that is taken."`
+	CacheSize size       `default:"1G" placeholder:"SIZE" help:"How much the cache may hold."`
+	Reach     reachFlags `embed:""`
+}
+
+// Run serves until a signal.
+func (c *peerCmd) Run(a *app) error {
+	cache, err := a.cachePath()
+	if err != nil {
+		return err
+	}
+	key, err := a.env.nodeIdentity(cache)
+	if err != nil {
+		return err
+	}
+	o := peerOptions{node: a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")), adminAddr: c.AdminAddr}
+	o.node.cacheSize, o.node.share = int64(c.CacheSize), true
+	if c.Proxy {
+		o.proxyAddr = c.ProxyAddr
+	}
+	p, err := startPeer(a.ctx, o)
+	if err != nil {
+		return err
+	}
+	if held, err := a.env.publish(running{PID: os.Getpid(), Cache: cache, Peer: p.node.addr, Admin: p.adminAddr, Proxy: p.proxyAddr}); err != nil {
+		a.log.Info("other commands will not find this peer", "err", err)
+	} else {
+		defer held.Close()
+	}
+	a.listening("peer", p.node.addr)
+	if p.proxyAddr != "" {
+		a.listening("proxy", p.proxyAddr)
+	}
+	a.listening("admin", p.adminAddr)
+	return a.untilSignal(p.close)
+}
+
+// peerOptions are what a peer is made of.
+type peerOptions struct {
+	node      nodeOptions
+	proxyAddr string // HOST:PORT; "" is no proxy
+	adminAddr string // HOST:PORT; "" is defaultAdmin or a free port
+}
+
+// defaultAdmin is where the status page is unless the user says otherwise.
+const defaultAdmin = "127.0.0.1:3129"
+
+// peerNode is a peer that answers peers and readers.
+type peerNode struct {
+	node      *node
+	proxy     *proxy.Server // nil without one
+	proxyAddr string
+	admin     *admin.Server
+	adminAddr string
+	started   time.Time
+	sums      *sums
+}
+
+// startPeer returns a peer that answers on all its addresses. Close it with close.
+func startPeer(ctx context.Context, o peerOptions) (*peerNode, error) {
+	n, err := openNode(ctx, o.node)
+	if err != nil {
+		return nil, err
+	}
+	p := &peerNode{node: n, started: time.Now(), sums: newSums()}
+	err = p.startAdmin(o.adminAddr)
+	if err == nil && o.proxyAddr != "" {
+		err = p.startProxy(o.proxyAddr)
+	}
+	if err != nil {
+		p.close(ctx)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *peerNode) startProxy(addr string) error {
+	server, err := proxy.New(proxy.Config{
+		Resolver: resolver{p.node.Node, p.sums}, Dial: p.node.dialer.DialContext, Addr: addr, Admin: "http://" + p.adminAddr + "/", Log: p.node.log,
+	})
+	if err != nil {
+		return usagef("the proxy is for this machine: listen on 127.0.0.1", "--proxy-addr: %w", err)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return listenFault("the proxy", err)
+	}
+	p.proxy, p.proxyAddr = server, l.Addr().String()
+	go server.Serve(l) // ends with Shutdown
+	return nil
+}
+
+func (p *peerNode) startAdmin(addr string) error {
+	server, err := admin.New(admin.Config{Source: p})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", cmp.Or(addr, defaultAdmin))
+	if err != nil && addr == "" {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return listenFault("the admin page", err)
+	}
+	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		l.Close()
+		return usagef("the admin page is for this machine: listen on 127.0.0.1", "--admin-addr %s can be reached by others", addr)
+	}
+	p.admin, p.adminAddr = server, l.Addr().String()
+	go server.Serve(l) // ends with Shutdown
+	return nil
+}
+
+// Status implements admin.Source.
+func (p *peerNode) Status(context.Context) (admin.Status, error) {
+	s := admin.Status{Version: thisBuild().Version, Started: p.started, BytesBySource: p.sums.snapshot()}
+	s.Cache.Bytes, s.Cache.Limit = p.node.store.Usage()
+	for range p.node.store.List() {
+		s.Cache.Objects++
+	}
+	for _, t := range p.node.transports {
+		s.Transports = append(s.Transports, t.Name())
+	}
+	return s, nil
+}
+
+// listenFault is the error of an address that cannot be listened on.
+func listenFault(who string, err error) error {
+	hint := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		hint = "another program listens there; choose another port, or 0 for any"
+	}
+	return &fault{ExitNetwork, fmt.Errorf("%s cannot listen: %w", who, err), hint}
+}
+
+// close drains: readers first, because they need the node.
+func (p *peerNode) close(ctx context.Context) error {
+	var errs []error
+	if p.proxy != nil {
+		errs = append(errs, p.proxy.Shutdown(ctx))
+	}
+	if p.admin != nil {
+		errs = append(errs, p.admin.Shutdown(ctx))
+	}
+	return errors.Join(append(errs, p.node.close(ctx))...)
+}

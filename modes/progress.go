@@ -1,0 +1,175 @@
+package modes
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// progressStyle is how nt fetch shows that it moves.
+type progressStyle string
+
+// plainEvery is how often --progress plain and json say something.
+const plainEvery = 3 * time.Second
+
+// progress is told of one transfer. One goroutine uses it.
+type progress interface {
+	// begin says that content comes from offset at on; total is -1 if not known. It
+	// comes again when an attempt starts over.
+	begin(url string, status int, at, total int64)
+	add(n int)
+	end(received int64, err error)
+}
+
+// newProgress returns what --progress asks for; auto is a bar on a terminal and
+// nothing elsewhere.
+func (f *fetcher) newProgress() progress {
+	style, w := f.cmd.Progress, f.app.stderr
+	if style == "auto" {
+		style = "none"
+		if isTerminal(w) {
+			style = "bar"
+		}
+	}
+	if f.cmd.Quiet && style != "json" {
+		style = "none"
+	}
+	switch style {
+	case "bar":
+		return &barProgress{w: w}
+	case "plain":
+		return &lineProgress{w: w, now: time.Now, line: plainLine}
+	case "json":
+		return &lineProgress{w: w, now: time.Now, line: jsonLine}
+	}
+	return noProgress{}
+}
+
+type noProgress struct{}
+
+func (noProgress) begin(string, int, int64, int64) {}
+func (noProgress) add(int)                         {}
+func (noProgress) end(int64, error)                {}
+
+// barProgress is a bar on a terminal.
+type barProgress struct {
+	w    io.Writer
+	all  *mpb.Progress
+	bar  *mpb.Bar
+	last time.Time
+}
+
+func (p *barProgress) begin(url string, _ int, at, total int64) {
+	if p.bar != nil {
+		p.bar.SetTotal(total, false)
+		p.bar.SetCurrent(at)
+		return
+	}
+	p.all = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(64), mpb.WithRefreshRate(150*time.Millisecond))
+	p.bar = p.all.AddBar(max(total, 0),
+		mpb.PrependDecorators(decor.Name(shorten(printable(url), 40)), decor.CountersKibiByte(" % .1f / % .1f")),
+		mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 30), decor.OnComplete(decor.EwmaETA(decor.ET_STYLE_GO, 30), " done")))
+	p.bar.SetCurrent(at)
+	p.last = time.Now()
+}
+
+func (p *barProgress) add(n int) {
+	now := time.Now()
+	p.bar.EwmaIncrBy(n, now.Sub(p.last))
+	p.last = now
+}
+
+func (p *barProgress) end(_ int64, err error) {
+	if p.bar == nil {
+		return
+	}
+	if err != nil {
+		p.bar.Abort(false)
+	} else {
+		p.bar.SetTotal(-1, true)
+	}
+	p.all.Wait()
+}
+
+// event is one line of --progress json.
+type event struct {
+	Event   string  `json:"event"` // start, progress, end
+	URL     string  `json:"url"`
+	Status  int     `json:"status,omitempty"`
+	Bytes   int64   `json:"bytes"`
+	Total   int64   `json:"total"` // -1: not known
+	Seconds float64 `json:"seconds"`
+	Error   string  `json:"error,omitempty"`
+}
+
+// lineProgress writes a line at the start, every few seconds and at the end.
+type lineProgress struct {
+	w       io.Writer
+	now     func() time.Time
+	line    func(event) string
+	e       event
+	started time.Time
+	told    time.Time
+}
+
+func (p *lineProgress) begin(url string, status int, at, total int64) {
+	if p.started.IsZero() {
+		p.started = p.now()
+	}
+	p.e = event{URL: url, Status: status, Bytes: at, Total: total}
+	p.tell("start")
+}
+
+func (p *lineProgress) add(n int) {
+	p.e.Bytes += int64(n)
+	if p.now().Sub(p.told) >= plainEvery {
+		p.tell("progress")
+	}
+}
+
+func (p *lineProgress) end(_ int64, err error) {
+	if p.started.IsZero() {
+		return
+	}
+	if err != nil {
+		p.e.Error = err.Error()
+	}
+	p.tell("end")
+}
+
+func (p *lineProgress) tell(what string) {
+	p.told = p.now()
+	p.e.Event, p.e.Seconds = what, p.told.Sub(p.started).Seconds()
+	fmt.Fprintln(p.w, p.line(p.e))
+}
+
+// plainLine is one line for people.
+func plainLine(e event) string {
+	of := ""
+	if e.Total >= 0 {
+		of = fmt.Sprintf(" of %d", e.Total)
+	}
+	return fmt.Sprintf("nt: %s %s: %d%s bytes, %.1f s", e.Event, printable(e.URL), e.Bytes, of, e.Seconds)
+}
+
+// jsonLine is one line for programs.
+func jsonLine(e event) string {
+	b, err := json.Marshal(e)
+	if err != nil { // strings and numbers only: cannot happen
+		return "{}"
+	}
+	return string(b)
+}
+
+// shorten keeps the end of a text, which is where URLs differ.
+func shorten(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return "…" + string(r[len(r)-n+1:])
+}

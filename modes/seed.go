@@ -1,0 +1,216 @@
+package modes
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"nt/peer"
+)
+
+// seedCmd publishes a folder: over HTTP, and to peers.
+type seedCmd struct {
+	Dir      string     `arg:"" help:"Folder to publish. Files whose name starts with a dot stay private."`
+	HTTPAddr string     `name:"http-addr" default:":8080" placeholder:"ADDR" help:"Where the folder is served over HTTP."`
+	URL      string     `name:"url" placeholder:"BASE" help:"Public URL of the folder. Default: http:// and the address it is served on, if that is a definite one."`
+	Key      string     `placeholder:"FILE" help:"Key that signs what is published (nt keygen). Default: this user's own."`
+	Rescan   span       `default:"5s" placeholder:"TIME" help:"How often to look for changes."`
+	Reach    reachFlags `embed:""`
+}
+
+// Run serves until a signal.
+func (c *seedCmd) Run(a *app) error {
+	cache, err := a.cachePath()
+	if err != nil {
+		return err
+	}
+	key, err := a.seedKey(c.Key, cache)
+	if err != nil {
+		return err
+	}
+	s, err := startSeed(a.ctx, seedOptions{
+		dir: c.Dir, httpAddr: c.HTTPAddr, base: c.URL, rescan: time.Duration(c.Rescan),
+		node: a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")),
+	})
+	if err != nil {
+		return err
+	}
+	a.listening("seed", s.httpAddr)
+	a.listening("peer", s.node.addr)
+	return a.untilSignal(s.close)
+}
+
+// seedKey reads --key, or takes the node's own.
+func (a *app) seedKey(file, cache string) (ed25519.PrivateKey, error) {
+	if file == "" {
+		return a.env.nodeIdentity(cache)
+	}
+	return readKey(file)
+}
+
+// seedOptions say what a seed publishes.
+type seedOptions struct {
+	dir      string
+	httpAddr string // HOST:PORT to serve the folder on
+	base     string // public URL of the folder; "" is httpAddr's
+	rescan   time.Duration
+	node     nodeOptions
+}
+
+// seed is a running seed.
+type seed struct {
+	httpAddr string
+	node     *node
+	folder   *folder
+	base     *url.URL
+	key      ed25519.PrivateKey
+	log      *slog.Logger
+	server   *http.Server
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the publishing goroutine has ended
+}
+
+// startSeed returns a seed that serves, and whose folder has been scanned once.
+// close it.
+func startSeed(ctx context.Context, o seedOptions) (*seed, error) {
+	n, err := openNode(ctx, o.node)
+	if err != nil {
+		return nil, err
+	}
+	s := &seed{node: n, key: o.node.key, log: n.log, done: make(chan struct{})}
+	if err := s.start(ctx, o); err != nil {
+		n.close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *seed) start(ctx context.Context, o seedOptions) error {
+	var err error
+	if s.folder, err = openFolder(o.dir, s.node.store, s.log); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", o.httpAddr)
+	if err != nil {
+		return listenFault("the seed", err)
+	}
+	s.httpAddr = l.Addr().String()
+	if s.base, err = baseURL(o.base, l.Addr()); err != nil {
+		l.Close()
+		return err
+	}
+	if _, err := s.folder.scan(ctx, time.Now()); err != nil {
+		l.Close()
+		return err
+	}
+	s.server = newServer(s.folder, s.log)
+	go s.server.Serve(limitListener(l)) // ends with Shutdown
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	go func() {
+		defer close(s.done)
+		s.run(run, o.rescan)
+	}()
+	return nil
+}
+
+// baseURL returns the public URL of the folder.
+func baseURL(text string, addr net.Addr) (*url.URL, error) {
+	if text == "" {
+		if tcp, ok := addr.(*net.TCPAddr); !ok || tcp.IP.IsUnspecified() {
+			return nil, usagef("name the URL under which readers know the folder: --url https://example.org/", "--http-addr %s is not a URL", addr)
+		}
+		text = "http://" + addr.String() + "/"
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		return nil, usagef("write http://HOST/PATH/ or https://HOST/PATH/", "--url %q is not the URL of a folder", text)
+	}
+	return u.JoinPath("/"), nil
+}
+
+// run keeps the folder's objects announced until ctx ends.
+func (s *seed) run(ctx context.Context, rescan time.Duration) {
+	due := time.Now()
+	for {
+		if changed, err := s.folder.scan(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			s.log.Warn("looking for changes failed", "err", err)
+		} else if changed {
+			due = time.Now()
+		}
+		wait := rescan
+		if s.node.locator != nil {
+			if !time.Now().Before(due) {
+				due = time.Now().Add(s.announce(ctx))
+			}
+			wait = min(wait, time.Until(due))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Announcements: how many at a time, how soon again after a failure.
+const (
+	announceBatch = 64
+	announceRetry = 5 * time.Second
+	announceLimit = 30 * time.Second // for one batch
+)
+
+// announce tells the trackers of everything and returns when to do it again.
+func (s *seed) announce(ctx context.Context) time.Duration {
+	again := 24 * time.Hour
+	offers := s.folder.offers(s.base)
+	for len(offers) > 0 {
+		batch := offers[:min(len(offers), announceBatch)]
+		offers = offers[len(batch):]
+		ttl, err := s.announceBatch(ctx, batch)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Warn("announcing failed", "err", err)
+			}
+			return announceRetry
+		}
+		again = min(again, ttl/2)
+	}
+	return max(again, announceRetry)
+}
+
+func (s *seed) announceBatch(ctx context.Context, batch []offer) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, announceLimit)
+	defer cancel()
+	items := make([]peer.Announcement, len(batch))
+	for i, o := range batch {
+		items[i] = peer.Announcement{Statement: o.statement.Sign(s.key), URL: o.url.String()}
+	}
+	done, err := s.node.locator.Announce(ctx, items)
+	if err != nil {
+		return 0, err
+	}
+	for i, why := range done.Refused {
+		s.log.Warn("announcement refused", "url", items[i].URL, "why", why)
+	}
+	if done.TTL <= 0 {
+		return 0, errors.New("nobody holds the announcement")
+	}
+	return done.TTL, nil
+}
+
+// close drains: requests in progress are finished unless ctx ends first.
+func (s *seed) close(ctx context.Context) error {
+	s.cancel()
+	<-s.done
+	err := s.server.Shutdown(ctx)
+	if s.node.locator != nil {
+		s.node.locator.Leave(ctx)
+	}
+	return errors.Join(err, s.folder.close(), s.node.close(ctx))
+}

@@ -1,0 +1,155 @@
+package testscripts
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"time"
+
+	"nt/chunker"
+	"nt/chunker/store"
+	"nt/chunker/store/memory"
+	"nt/internal/resource"
+	httptransport "nt/plugins/http"
+	"nt/tracker"
+	"nt/tracker/client"
+	"nt/transport"
+)
+
+// badpeerMain announces that it has a file at a URL and then misbehaves:
+//
+//	good        serves it as it should
+//	wrongbytes  one bit of the content is wrong
+//	wrongproof  one bit of the first proof is wrong
+//	endless     the reply never ends
+//	nothing     takes the request and never answers
+//	absent      says that it does not have it
+//	cut         half of every reply
+//	forged      serves, flawlessly, another content than the origin had
+func badpeerMain(args []string) int {
+	flags := flag.NewFlagSet("badpeer", flag.ContinueOnError)
+	kind := flags.String("kind", "good", "how to misbehave")
+	file := flags.String("file", "", "content")
+	rawURL := flags.String("url", "", "URL of the content")
+	address := flags.String("tracker", "", "tracker")
+	if flags.Parse(args) != nil {
+		return 2
+	}
+	content, err := os.ReadFile(*file)
+	if err == nil && *kind == "forged" {
+		content = append([]byte("<p>Send money to the following account:</p>"), content...)
+	}
+	if err == nil {
+		err = serveBadly(*kind, content, *rawURL, *address)
+	}
+	fmt.Fprintln(os.Stderr, "badpeer:", err)
+	return 1
+}
+
+func serveBadly(kind string, content []byte, rawURL, address string) error {
+	s := memory.New(store.Options{})
+	head, err := putAll(s, content)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	if _, err := httptransport.Open(transport.Env{Source: s, Mux: mux, Dial: new(net.Dialer).DialContext, AllowPrivate: true, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if err := announce(head, rawURL, address, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
+		return err
+	}
+	fmt.Printf("badpeer listening on %s\n", l.Addr())
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Printf("asked %s\n", r.URL)
+		misbehave(kind, mux, w, r)
+	}))
+}
+
+func putAll(s store.Store, content []byte) (chunker.Header, error) {
+	spool, err := s.Spool(context.Background())
+	if err != nil {
+		return chunker.Header{}, err
+	}
+	defer spool.Discard(nil)
+	if _, err := spool.Write(content); err != nil {
+		return chunker.Header{}, err
+	}
+	return spool.Commit(context.Background())
+}
+
+// announce tells the tracker of the object, as a reader with a fresh key would.
+func announce(head chunker.Header, rawURL, address string, port uint16) error {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	u, err := resource.ParseURL(rawURL)
+	if err != nil {
+		return err
+	}
+	c, err := client.New(client.Config{Addr: address, Key: key, Port: port, Transports: []string{httptransport.Name}})
+	if err != nil {
+		return err
+	}
+	s := resource.Statement{
+		Key: u.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, ObservedAt: time.Now().Unix(),
+		Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+	}.Sign(key)
+	done, err := c.Announce(context.Background(), []tracker.Item{{Statement: s}})
+	if err == nil && len(done.Refused) > 0 {
+		err = fmt.Errorf("refused: %v", done.Refused)
+	}
+	return err
+}
+
+// misbehave spoils what the real handler would answer.
+func misbehave(kind string, real http.Handler, w http.ResponseWriter, r *http.Request) {
+	if kind == "nothing" {
+		<-r.Context().Done()
+		return
+	}
+	if kind == "absent" {
+		http.NotFound(w, r)
+		return
+	}
+	recorded := httptest.NewRecorder()
+	real.ServeHTTP(recorded, r)
+	body := bytes.Clone(recorded.Body.Bytes())
+	for k, v := range recorded.Header() {
+		w.Header()[k] = v
+	}
+	switch {
+	case kind == "wrongbytes" && len(body) > 0:
+		body[len(body)-1] ^= 1
+	case kind == "wrongproof" && len(body) > chunker.HeaderSize+8:
+		body[chunker.HeaderSize+8] ^= 1
+	case kind == "endless":
+		w.Header().Del("Content-Length")
+		w.WriteHeader(recorded.Code)
+		w.Write(body)
+		io.Copy(w, zeros{})
+		return
+	case kind == "cut":
+		w.WriteHeader(recorded.Code)
+		w.Write(body[:len(body)/2])
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	w.WriteHeader(recorded.Code)
+	w.Write(body)
+}

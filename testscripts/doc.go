@@ -1,0 +1,15 @@
+// Package testscripts owns the stories: scripts that drive the real nt binary as
+// separate processes against a fault-injecting origin, each named after the row
+// of the seeds it proves. It also holds the helper programs the scripts use.
+// It may know the command line and the wire, never what is inside.
+//
+// Besides the standard commands of testscript a script may use:
+//
+//	spawn NAME PROGRAM ARG...   start a process; its output goes to NAME.out and NAME.err
+//	waitline NAME RE [VAR...]   wait until its output has a matching line; VARs take the groups
+//	signal NAME KILL|TERM|INT   send a signal
+//	reap NAME [CODE]            wait until it has ended, with that exit code
+//	mode NAME MODE              how the spawned origin treats requests from now on
+//	poll URL RE                 ask until the answer matches
+//	code CODE PROGRAM ARG...    run to the end and expect that exit code; output in the files out and err
+package testscripts
