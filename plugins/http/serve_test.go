@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	nethttp "net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -215,6 +217,32 @@ func TestRow42_ReaderThatDoesNotRead(t *testing.T) {
 			x.act(node)
 			<-obj.closed
 		})
+	}
+}
+
+// TestN8_LongUpload: an upload may take longer than the server gives requests and
+// replies as a whole: it has a deadline per block instead.
+func TestN8_LongUpload(t *testing.T) {
+	c, err := transporttest.NewContent(1, 200<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const patience = 50 * time.Millisecond
+	obj := transporttest.NewObject(c, nil)
+	obj.OnRead = func(i int) {
+		if i == 100 {
+			time.Sleep(3 * patience) // so that the request's time is over, not a wait for anything
+		}
+	}
+	mux := nethttp.NewServeMux()
+	open(t, transport.Env{Mux: mux, Source: transporttest.Source{c.ID(): obj}, Options: quick})
+	srv := httptest.NewUnstartedServer(mux)
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = patience, patience
+	srv.Start()
+	t.Cleanup(srv.Close)
+	node := transporttest.Node{Peer: transport.Peer{Addr: netip.MustParseAddrPort(srv.Listener.Addr().String())}}
+	if _, body, err := ask(t, "GET", node, "/nt/v1/objects/"+c.ID().String()); err != nil || !bytes.Equal(body, honest(t, c, 0, 200)) {
+		t.Errorf("%d bytes came, %v", len(body), err)
 	}
 }
 
