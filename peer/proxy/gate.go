@@ -92,7 +92,7 @@ func (g *gate) Close() error {
 }
 
 // hijacked ends the checks: from here on the bytes are not HTTP. It returns the
-// connection below, which can splice.
+// connection below.
 func (g *gate) hijacked() net.Conn {
 	g.raw = true
 	g.Conn.SetDeadline(time.Time{})

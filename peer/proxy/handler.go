@@ -48,11 +48,13 @@ func (s *Server) authentic(h http.Header) bool {
 
 // forward answers a request in absolute form.
 func (s *Server) forward(w http.ResponseWriter, r *http.Request) {
+	r.RequestURI = strings.ReplaceAll(r.RequestURI, string([]byte{hiddenPercent}), "%")
 	path, err := s.checkTarget(r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
+	showPercent(r.URL, path)
 	if answered := s.lastHop(w, r); answered {
 		return
 	}
@@ -122,6 +124,18 @@ func rawPath(target string) string {
 		return rest[i:]
 	}
 	return ""
+}
+
+// showPercent undoes what the scanner did to "%" in the path and query. A path
+// with a broken escape keeps its spelling only in path.
+func showPercent(u *url.URL, path string) {
+	u.RawQuery = strings.ReplaceAll(u.RawQuery, string([]byte{hiddenPercent}), "%")
+	u.RawPath = ""
+	if plain, err := url.PathUnescape(path); err == nil {
+		u.Path, u.RawPath = plain, path // EscapedPath judges whether RawPath will do
+	} else {
+		u.Path = path
+	}
 }
 
 // lastHop answers OPTIONS and TRACE whose Max-Forwards is used up, and counts it

@@ -55,7 +55,7 @@ func (s *scanner) transferEncoding(v string) error {
 	switch {
 	case s.sized || s.chunked:
 		return errors.New("Transfer-Encoding beside Content-Length or another Transfer-Encoding")
-	case s.version.string() != "HTTP/1.1":
+	case !s.version.is("HTTP/1.1"):
 		return errors.New("Transfer-Encoding in HTTP/1.0")
 	case !strings.EqualFold(v, "chunked"):
 		return fmt.Errorf("Transfer-Encoding %q", v)
@@ -70,10 +70,10 @@ func (s *scanner) endHead() error {
 		s.next()
 		return nil
 	}
-	if s.hosts == 0 && s.version.string() == "HTTP/1.1" {
+	if s.hosts == 0 && s.version.is("HTTP/1.1") {
 		return errors.New("no Host")
 	}
-	connect := s.method.string() == "CONNECT"
+	connect := s.method.is("CONNECT")
 	if err := s.checkHost(connect); err != nil {
 		return err
 	}

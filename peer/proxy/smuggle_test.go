@@ -58,6 +58,8 @@ var smuggling = []struct{ name, raw string }{
 	{"field without a name", "GET http://@/ HTTP/1.1\r\nHost: @\r\n: b\r\n\r\n"},
 	{"field without a colon", "GET http://@/ HTTP/1.1\r\nHost: @\r\nX-A\r\n\r\n"},
 	{"empty line first", "\r\nGET http://@/ HTTP/1.1\r\nHost: @\r\n\r\n"},
+	{"byte 0xff in the target", "GET http://@/\xff HTTP/1.1\r\nHost: @\r\n\r\n"},
+	{"escape in the host", "GET http://%40@/ HTTP/1.1\r\nHost: @\r\n\r\n"},
 	{"user name", "GET http://u:p@@/ HTTP/1.1\r\nHost: u:p@@\r\n\r\n"},
 	{"fragment", "GET http://@/#x HTTP/1.1\r\nHost: @\r\n\r\n"},
 	{"scheme gopher", "GET gopher://@/ HTTP/1.1\r\nHost: @\r\n\r\n"},
@@ -162,15 +164,19 @@ func FuzzScanner(f *testing.F) {
 	f.Add([]byte("POST /x HTTP/1.1\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n1;e\r\nx\r\n0\r\nX-T: 1\r\n\r\nGET / HTTP/1.1\r\nHost: p\r\n\r\n"), uint8(1))
 	f.Fuzz(func(t *testing.T, raw []byte, step uint8) {
 		var whole, pieces scanner
+		again := bytes.Clone(raw) // scan hides "%"
 		n, err := whole.scan(raw)
 		m, perr := 0, error(nil)
 		for size := int(step)%7 + 1; m < len(raw) && perr == nil; {
 			var k int
-			k, perr = pieces.scan(raw[m:min(m+size, len(raw))])
+			k, perr = pieces.scan(again[m:min(m+size, len(again))])
 			m += k
 		}
 		if n != m || (err == nil) != (perr == nil) || err != nil && !errors.Is(err, errRefused) {
 			t.Fatalf("whole: %d, %v; in pieces of %d: %d, %v", n, err, int(step)%7+1, m, perr)
+		}
+		if !bytes.Equal(raw[:n], again[:n]) {
+			t.Fatalf("whole and pieces pass %q and %q", raw[:n], again[:n])
 		}
 		if whole.inHead() || whole.state == scanRaw || err != nil {
 			checkPoisoned(t, raw[:n], err, whole.inHead())

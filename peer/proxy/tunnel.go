@@ -14,9 +14,6 @@ import (
 
 type closeWriter interface{ CloseWrite() error }
 
-// tunnelStep is how many bytes are moved before the deadlines are renewed.
-const tunnelStep = 1 << 20
-
 // connect opens a tunnel to the origin and leaves it untouched.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	host, portText, err := net.SplitHostPort(r.RequestURI)
@@ -170,10 +167,11 @@ func (s *Server) leave(ends ...io.Closer) {
 type tunnel struct {
 	idle     time.Duration
 	up, down net.Conn
-	last     atomic.Int64 // when bytes last moved, Unix nanoseconds
+	last     atomic.Int64 // when bytes last moved in either direction, Unix nanoseconds
 }
 
 func (t *tunnel) run() {
+	t.touch()
 	var both sync.WaitGroup
 	both.Go(func() { t.oneWay(t.up, t.down) })
 	both.Go(func() { t.oneWay(t.down, t.up) })
@@ -181,32 +179,47 @@ func (t *tunnel) run() {
 }
 
 // oneWay moves src's bytes to dst. The end of src is passed on as a half-close;
-// a failure ends both ways.
+// a failure ends both ways, and so does silence of both for the idle time.
 func (t *tunnel) oneWay(dst, src net.Conn) {
+	buf := make([]byte, copyBufferBytes)
 	for {
-		end := time.Now().Add(t.idle)
-		src.SetReadDeadline(end)
-		dst.SetWriteDeadline(end)
-		n, err := io.Copy(dst, &io.LimitedReader{R: src, N: tunnelStep})
+		src.SetReadDeadline(t.deadline())
+		n, err := src.Read(buf)
 		if n > 0 {
-			t.last.Store(time.Now().UnixNano())
+			dst.SetWriteDeadline(t.touch().Add(t.idle))
+			if _, err := dst.Write(buf[:n]); err != nil {
+				t.close()
+				return
+			}
+			t.touch()
 		}
 		var late net.Error
 		switch {
-		case err == nil && n == tunnelStep:
 		case err == nil:
-			if half, ok := dst.(closeWriter); ok && half.CloseWrite() == nil {
-				return
-			}
-			t.close()
+		case err == io.EOF && halfClose(dst):
 			return
-		case errors.As(err, &late) && late.Timeout() && time.Since(time.Unix(0, t.last.Load())) < t.idle:
+		case errors.As(err, &late) && late.Timeout() && time.Now().Before(t.deadline()): // the other way is busy
 		default:
 			t.close()
 			return
 		}
 	}
 }
+
+func halfClose(c net.Conn) bool {
+	half, ok := c.(closeWriter)
+	return ok && half.CloseWrite() == nil
+}
+
+// touch notes that bytes move now.
+func (t *tunnel) touch() time.Time {
+	now := time.Now()
+	t.last.Store(now.UnixNano())
+	return now
+}
+
+// deadline is when the tunnel ends if no bytes move.
+func (t *tunnel) deadline() time.Time { return time.Unix(0, t.last.Load()).Add(t.idle) }
 
 func (t *tunnel) close() {
 	t.up.Close()

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -33,7 +34,7 @@ func TestConnectCarriesTLS(t *testing.T) {
 	tr := origin.Client().Transport.(*http.Transport).Clone()
 	tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: proxy})
 	defer tr.CloseIdleConnections()
-	big := strings.Repeat("tunnel", 1<<19) // 3 MiB: more than one step of the copy
+	big := strings.Repeat("tunnel", 1<<19) // 3 MiB: many reads
 	res, err := (&http.Client{Transport: tr}).Post(origin.URL, "text/plain", strings.NewReader(big))
 	if err != nil {
 		t.Fatal(err)
@@ -108,25 +109,52 @@ func TestTunnelIdleEnds(t *testing.T) {
 	}
 }
 
-// TestTunnelOneWayTrafficIsNotIdle: a tunnel in which only one end talks stays.
+// TestTunnelOneWayTrafficIsNotIdle: a tunnel in which only one end talks stays, and
+// ends when that one falls silent too. In virtual time.
 func TestTunnelOneWayTrafficIsNotIdle(t *testing.T) {
-	const idle = 40 * time.Millisecond
-	origin := rawOrigin(t, func(c net.Conn, br *bufio.Reader) {
-		for range 12 {
-			time.Sleep(idle / 4) // traffic with pauses shorter than the idle time is what is tested
-			io.WriteString(c, "x")
+	synctest.Test(t, func(t *testing.T) {
+		origin, up := net.Pipe()
+		reader, down := net.Pipe()
+		ended := make(chan time.Time, 1)
+		go func() {
+			(&tunnel{idle: time.Hour, up: up, down: down}).run()
+			ended <- time.Now()
+		}()
+		one := make([]byte, 1)
+		for range 10 {
+			time.Sleep(50 * time.Minute)
+			if _, err := origin.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := reader.Read(one); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last := time.Now()
+		if silent := (<-ended).Sub(last); silent != time.Hour {
+			t.Errorf("the tunnel ended after %v of silence", silent)
 		}
 	})
-	_, proxy := start(t, func(c *Config) { allowPort(t, origin)(c); c.TunnelTimeout = 10 * idle })
-	conn := dial(t, proxy)
-	fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", origin, origin)
-	br := bufio.NewReader(conn)
-	if _, err := readMessage(br, "HEAD"); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(br); err != nil || len(got) != 12 {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
+}
+
+// TestTunnelSlowWriteLosesNothing: an end that takes its bytes late, but within the idle
+// time, gets all of them.
+func TestTunnelSlowWriteLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		origin, up := net.Pipe()
+		reader, down := net.Pipe()
+		go (&tunnel{idle: time.Hour, up: up, down: down}).run()
+		time.Sleep(59 * time.Minute)
+		origin.Write([]byte("hello"))
+		time.Sleep(30 * time.Minute)
+		got := make([]byte, 5)
+		if _, err := io.ReadFull(reader, got); err != nil || string(got) != "hello" {
+			t.Errorf("%q, %v", got, err)
+		}
+		origin.Close()
+		reader.Close()
+		synctest.Wait()
+	})
 }
 
 func TestShutdownCutsTunnels(t *testing.T) {
