@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"nt/chunker"
@@ -34,13 +35,16 @@ var _ store.Store = (*Store)(nil)
 // Open opens the store in dir, which is made if need be, and clears away what
 // dead processes left in tmp.
 func Open(dir string, o store.Options) (*Store, error) {
-	v, err := openRooted(dir)
+	err := os.MkdirAll(dir, 0o700)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", diskError(err))
 	}
-	s, err := open(v, o)
+	if dir, err = filepath.Abs(dir); err != nil { // a later chdir must not move the store
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	s, err := open(below{dir}, o)
 	if err != nil {
-		return nil, fmt.Errorf("opening the store in %s: %w", dir, errors.Join(err, v.Close()))
+		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
 	return s, nil
 }
@@ -216,7 +220,7 @@ func (s *Store) closeIfUnused() error {
 	if s.lock == nil {
 		return nil
 	}
-	err := errors.Join(s.lock.Close(), s.vol.Close())
+	err := s.lock.Close()
 	s.lock = nil
 	return err
 }

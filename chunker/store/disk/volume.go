@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -18,7 +19,6 @@ type volume interface {
 	ReadDir(name string) ([]fs.DirEntry, error)
 	Stat(name string) (fs.FileInfo, error)
 	Touch(name string, t time.Time) error
-	Close() error
 }
 
 // file is an open file or directory.
@@ -34,42 +34,27 @@ type file interface {
 	Close() error
 }
 
-// rooted is a volume that no symbolic link leads out of.
-type rooted struct{ root *os.Root }
+// below is the volume of everything below a directory. The directory is the
+// user's own and closed to others, so there are no foreign links to fear.
+type below struct{ dir string }
 
-func openRooted(dir string) (rooted, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return rooted{}, err
-	}
-	root, err := os.OpenRoot(dir)
-	return rooted{root}, err
-}
+func (v below) at(name string) string { return filepath.Join(v.dir, name) }
 
-func (v rooted) Open(name string, flag int) (file, error) {
-	f, err := v.root.OpenFile(name, flag, 0o600)
+func (v below) Open(name string, flag int) (file, error) {
+	f, err := os.OpenFile(v.at(name), flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	return osFile{f}, nil
 }
 
-func (v rooted) Mkdir(name string) error           { return v.root.Mkdir(name, 0o700) }
-func (v rooted) Rename(from, to string) error      { return v.root.Rename(from, to) }
-func (v rooted) Remove(name string) error          { return v.root.Remove(name) }
-func (v rooted) RemoveAll(name string) error       { return v.root.RemoveAll(name) }
-func (v rooted) Close() error                      { return v.root.Close() }
-func (v rooted) Touch(n string, t time.Time) error { return v.root.Chtimes(n, t, t) }
-
-func (v rooted) Stat(name string) (fs.FileInfo, error) { return v.root.Lstat(name) }
-
-func (v rooted) ReadDir(name string) ([]fs.DirEntry, error) {
-	d, err := v.root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return d.ReadDir(-1)
-}
+func (v below) Mkdir(name string) error                 { return os.Mkdir(v.at(name), 0o700) }
+func (v below) Rename(from, to string) error            { return os.Rename(v.at(from), v.at(to)) }
+func (v below) Remove(name string) error                { return os.Remove(v.at(name)) }
+func (v below) RemoveAll(name string) error             { return os.RemoveAll(v.at(name)) }
+func (v below) Stat(name string) (fs.FileInfo, error)   { return os.Lstat(v.at(name)) }
+func (v below) ReadDir(n string) ([]fs.DirEntry, error) { return os.ReadDir(v.at(n)) }
+func (v below) Touch(name string, t time.Time) error    { return os.Chtimes(v.at(name), t, t) }
 
 type osFile struct{ *os.File }
 
