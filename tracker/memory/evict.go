@@ -95,6 +95,6 @@ func (s *shard) addStats(now int64, out *tracker.StoreStats) {
 	out.Peers += len(s.holderOf)
 	out.Statements += s.statements
 	out.Bytes += s.bytes + int64(len(s.outages.ring))*outageCost
-	out.Limit += s.limit
+	out.Limit += s.limit + int64(s.outages.max)*outageCost
 	out.Evicted += s.evicted
 }

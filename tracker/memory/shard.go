@@ -17,7 +17,7 @@ import (
 const (
 	swarmCost   = 320
 	holderCost  = 88
-	peerCost    = 208
+	peerCost    = 264
 	contentCost = 96
 	keptCost    = 64
 	reportCost  = 120
@@ -65,7 +65,8 @@ type swarm struct {
 	nextContent uint16
 	lone        uint32 // place in shard.lone + 1
 	firstOutage uint32
-	touched     uint32 // last statement or announcement
+	touched     uint32        // last statement or announcement
+	owner       tracker.Group // whose announcement made it: pays for it
 	link        link
 }
 
@@ -100,12 +101,12 @@ type holder struct {
 func newShard(cfg Config, seed maphash.Seed, rnd *rand.Rand) *shard {
 	n := int64(cfg.Shards)
 	s := &shard{
-		rnd: rnd, limit: cfg.Bytes / n, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
+		rnd: rnd, limit: cfg.Bytes / n * 15 / 16, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
 		swarmQuota: cfg.SwarmQuota, statementTTL: int64(cfg.StatementTTL / time.Second), reportTTL: int64(cfg.ReportTTL / time.Second),
 		swarmOf: make(map[resource.Key]uint32), peerOf: make(map[peerName]uint32), holderOf: make(map[uint64]uint32),
 		reports: make(map[uint32]*report), used: make(map[tracker.Group]int64),
 	}
-	s.outages = newOutages(seed, max(int(s.limit/16/outageCost), 16))
+	s.outages = newOutages(seed, max(int(cfg.Bytes/n/16/outageCost), 16)) // the other sixteenth
 	s.holderWheel = newWheel(holderWheelWidth, maxTTL, func(row uint32) *link { return &s.holders.at(row).link })
 	s.swarmWheel = newWheel(swarmWheelWidth, s.statementTTL+swarmWheelWidth, func(row uint32) *link { return &s.swarms.at(row).link })
 	return s
@@ -167,7 +168,7 @@ func (s *shard) announce(now, ttl int64, p tracker.Announcer, st resource.Statem
 		return err
 	}
 	if !known {
-		row = s.addSwarm(now, st.Key)
+		row = s.addSwarm(now, st.Key, group)
 	}
 	id, err := s.record(now, row, st, group)
 	if err != nil {

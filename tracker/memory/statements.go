@@ -79,7 +79,7 @@ func (s *shard) keep(now int64, st resource.Statement) error {
 		return &tracker.RefusedError{Reason: tracker.ReasonFull, Detail: "the tracker's memory is spent"}
 	}
 	if !ok {
-		row = s.addSwarm(now, st.Key)
+		row = s.addSwarm(now, st.Key, 0)
 	}
 	_, err := s.record(now, row, st, 0)
 	return err
@@ -100,7 +100,7 @@ func (s *shard) record(now int64, row uint32, st resource.Statement, from tracke
 		}
 		sw.nextContent++
 		sw.contents = append(sw.contents, content{object: st.Object, sum: sum, id: sw.nextContent})
-		s.charge(0, contentCost)
+		s.charge(sw.owner, contentCost)
 		i = len(sw.contents) - 1
 	}
 	id := sw.contents[i].id
@@ -224,7 +224,7 @@ func (s *shard) giveUpContent(sw *swarm, from tracker.Group) bool {
 	if pick < 0 {
 		return false
 	}
-	s.dropContentBytes(&sw.contents[pick])
+	s.dropContent(sw, &sw.contents[pick])
 	sw.contents = append(sw.contents[:pick], sw.contents[pick+1:]...)
 	return true
 }
@@ -251,11 +251,11 @@ func (s *shard) dropKept(c *content, j int) {
 	c.kept = append(c.kept[:j], c.kept[j+1:]...)
 }
 
-func (s *shard) dropContentBytes(c *content) {
+func (s *shard) dropContent(sw *swarm, c *content) {
 	for len(c.kept) > 0 {
 		s.dropKept(c, len(c.kept)-1)
 	}
-	s.charge(0, -contentCost)
+	s.charge(sw.owner, -contentCost)
 }
 
 func contentSum(seed maphash.Seed, st resource.Statement) uint64 {

@@ -9,11 +9,11 @@ import (
 	"nt/transport"
 )
 
-func (s *shard) addSwarm(now int64, key resource.Key) uint32 {
+func (s *shard) addSwarm(now int64, key resource.Key, owner tracker.Group) uint32 {
 	row := s.swarms.add()
-	*s.swarms.at(row) = swarm{key: key, touched: uint32(now), firstOutage: s.outages.take(key)}
+	*s.swarms.at(row) = swarm{key: key, owner: owner, touched: uint32(now), firstOutage: s.outages.take(key)}
 	s.swarmOf[key] = row
-	s.bytes += swarmCost
+	s.charge(owner, swarmCost)
 	s.swarmWheel.add(row, now+s.statementTTL)
 	s.settle(row)
 	return row
@@ -47,7 +47,7 @@ func (s *shard) removeSwarm(row uint32) {
 		s.removeHolder(sw.members[len(sw.members)-1])
 	}
 	for i := range sw.contents {
-		s.dropContentBytes(&sw.contents[i])
+		s.dropContent(sw, &sw.contents[i])
 	}
 	if sw.firstOutage != 0 {
 		s.outages.put(sw.key, sw.firstOutage)
@@ -57,7 +57,7 @@ func (s *shard) removeSwarm(row uint32) {
 	}
 	s.swarmWheel.remove(row)
 	delete(s.swarmOf, sw.key)
-	s.bytes -= swarmCost
+	s.charge(sw.owner, -swarmCost)
 	s.swarms.drop(row)
 }
 
@@ -200,11 +200,12 @@ type outages struct {
 	seed maphash.Seed
 	at   map[uint64]uint32
 	ring []uint64
+	max  int
 	next int
 }
 
 func newOutages(seed maphash.Seed, n int) outages {
-	return outages{seed: seed, at: make(map[uint64]uint32), ring: make([]uint64, 0, n)}
+	return outages{seed: seed, at: make(map[uint64]uint32), max: n}
 }
 
 // report returns the first outage reported before, or 0 and remembers now.
@@ -219,7 +220,7 @@ func (o *outages) report(key resource.Key, now uint32, ttl int64) int64 {
 func (o *outages) put(key resource.Key, t uint32) {
 	h := maphash.Bytes(o.seed, key[:])
 	if _, ok := o.at[h]; !ok {
-		if len(o.ring) < cap(o.ring) {
+		if len(o.ring) < o.max {
 			o.ring = append(o.ring, h)
 		} else {
 			delete(o.at, o.ring[o.next])
