@@ -72,6 +72,9 @@ func (l *LoggedList) UnmarshalJSON(b []byte) error {
 }
 
 func decodeList[T any](b []byte, limit int, what string) ([]T, error) {
+	if string(b) == "null" { // by convention of encoding/json: nothing is said
+		return nil, nil
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {

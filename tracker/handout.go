@@ -46,6 +46,7 @@ func handOut(now time.Time, drawn []Holder, want int, asker netip.AddrPort, rnd 
 
 func split(drawn []Holder, asker netip.AddrPort) (healthy, demoted []Holder) {
 	seen := make(map[netip.AddrPort]bool, len(drawn))
+	healthy = make([]Holder, 0, len(drawn))
 	for _, h := range drawn {
 		if h.Addr == asker || seen[h.Addr] {
 			continue

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"hash"
 	"time"
 
 	"nt/internal/resource"
@@ -28,14 +29,38 @@ func (s Secret) groupLabel(g Group) string {
 	return hex.EncodeToString(mac[:8])
 }
 
-// ticket proves that this tracker named the peer for the key to somebody in the
-// asker's group: only such askers can report it (security row 10).
-func (s Secret) ticket(now time.Time, key resource.Key, peer transport.PeerID, asker Group) string {
-	b := make([]byte, 0, ticketSize)
-	b = append(b, key[:]...)
-	b = append(b, peer[:]...)
-	b = binary.BigEndian.AppendUint32(b, epochOf(now))
-	return base64.RawURLEncoding.EncodeToString(append(b, s.ticketMAC(b, asker)...))
+// ticketer makes the tickets of one answer.
+type ticketer struct {
+	mac   hash.Hash
+	buf   []byte // key, peer, epoch, then what the MAC adds
+	asker Group
+}
+
+// tickets returns the maker of tickets for somebody in the asker's group. A ticket
+// proves that this tracker named a peer for a key to that group: only such
+// askers can report it (security row 10).
+func (s Secret) tickets(now time.Time, asker Group) *ticketer {
+	t := &ticketer{mac: hmac.New(sha256.New, s[:]), buf: make([]byte, 68, 128), asker: asker}
+	binary.BigEndian.PutUint32(t.buf[64:], epochOf(now))
+	return t
+}
+
+func (t *ticketer) ticket(key resource.Key, peer transport.PeerID) string {
+	copy(t.buf, key[:])
+	copy(t.buf[32:], peer[:])
+	b := sumTicket(t.mac, t.buf, t.asker)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// sumTicket appends the MAC over a ticket's body and the asker's group.
+func sumTicket(mac hash.Hash, body []byte, asker Group) []byte {
+	var group [8]byte
+	binary.BigEndian.PutUint64(group[:], uint64(asker))
+	mac.Reset()
+	mac.Write([]byte("ticket\x00"))
+	mac.Write(group[:])
+	mac.Write(body)
+	return mac.Sum(body)[:ticketSize]
 }
 
 // openTicket returns what a ticket is about, or false if it is forged, too old
@@ -48,18 +73,14 @@ func (s Secret) openTicket(now time.Time, ticket string, asker Group) (key resou
 	if err != nil {
 		return key, peer, false
 	}
-	body, mac := b[:ticketSize-macSize], b[ticketSize-macSize:]
+	body := b[: ticketSize-macSize : ticketSize-macSize]
 	age := epochOf(now) - binary.BigEndian.Uint32(body[64:])
-	if age > 1 || !hmac.Equal(mac, s.ticketMAC(body, asker)) {
+	if age > 1 || !hmac.Equal(b, sumTicket(hmac.New(sha256.New, s[:]), body, asker)) {
 		return key, peer, false
 	}
 	copy(key[:], body)
 	copy(peer[:], body[32:])
 	return key, peer, true
-}
-
-func (s Secret) ticketMAC(body []byte, asker Group) []byte {
-	return s.mac("ticket", binary.BigEndian.AppendUint64(append([]byte(nil), body...), uint64(asker)))[:macSize]
 }
 
 func (s Secret) mac(use string, data []byte) []byte {

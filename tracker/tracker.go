@@ -229,12 +229,14 @@ func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, 
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Key: key, Peers: Peers{}, Statements: LoggedList{}, FirstOutage: swarm.FirstOutage}
-	group := WideGroup(asker.Addr())
-	for _, h := range handOut(now, swarm.Holders, want, asker, rnd) {
+	res := Result{Key: key, Statements: LoggedList{}, FirstOutage: swarm.FirstOutage}
+	tickets := t.cfg.Secret.tickets(now, WideGroup(asker.Addr()))
+	chosen := handOut(now, swarm.Holders, want, asker, rnd)
+	res.Peers = make(Peers, 0, len(chosen))
+	for _, h := range chosen {
 		res.Peers = append(res.Peers, PeerEntry{
 			ID: h.ID, Addr: h.Addr.String(), Transports: h.Transports, Object: h.Object,
-			Ticket: t.cfg.Secret.ticket(now, key, h.ID, group),
+			Ticket: tickets.ticket(key, h.ID),
 		})
 	}
 	for _, k := range swarm.Statements {

@@ -56,16 +56,16 @@ func honest(t *testing.T, s *Store, n int, addr, key string, at time.Time) {
 	}
 }
 
-// Scaled down from 5,000,000 fakes and 256 MiB by the same factor of 50.
+// Scaled down from 5,000,000 fakes and 256 MiB by the same factor of 100.
 func TestRow9_FakeURLsOfOneNetworkPushOutOnlyThemselves(t *testing.T) {
-	const limit = 256 << 20 / 50
+	const limit = 256 << 20 / 100
 	s, now := New(Config{Bytes: limit, Shards: 8}), storetest.Start()
 	for i := range 20 { // single announcers, each from a network of its own
 		honest(t, s, i, fmt.Sprintf("%d.1.1.1:7000", 11+i), fmt.Sprint("before", i), now)
 	}
-	taken := flood(s, 0, 100_000, now)
+	taken := flood(s, 0, 50_000, now)
 	st := s.Stats(now)
-	if st.Bytes > limit+limit/8 || st.Keys < 1000 || st.Evicted == 0 && taken == 100_000 {
+	if st.Bytes > limit+limit/8 || st.Keys < 1000 || st.Evicted == 0 && taken == 50_000 {
 		t.Errorf("after the flood: %+v, %d taken", st, taken)
 	}
 	for i := range 20 {
@@ -76,7 +76,7 @@ func TestRow9_FakeURLsOfOneNetworkPushOutOnlyThemselves(t *testing.T) {
 			}
 		}
 	}
-	flood(s, 100_000, 20_000, now)
+	flood(s, 50_000, 10_000, now)
 	for i := range 20 {
 		if found(t, s, fmt.Sprint("after", i), now) != 1 {
 			t.Errorf("after%d is gone after a second flood", i)
@@ -162,7 +162,7 @@ func TestRow9_BookedBytesCoverTheHeap(t *testing.T) {
 	} {
 		before := heap()
 		s, now := New(Config{Bytes: 1 << 30, GroupShare: 1}), storetest.Start()
-		for i := range 40_000 {
+		for i := range 20_000 {
 			p, st := fake(i, netip.AddrFrom4([4]byte{byte(11 + i%100), byte(i / 100), byte(i / 25600), 1}), now)
 			_, k := fake(keys(i), netip.Addr{}, now)
 			st.Key, st.Object = k.Key, k.Object

@@ -19,7 +19,7 @@ const (
 func (s *shard) makeRoom(need int64, asking tracker.Group, keep uint32) bool {
 	for s.bytes+need > s.limit {
 		row, burden := s.heaviest(keep)
-		if row == noRow || burden < s.used[asking] {
+		if row == noRow || burden < s.weight(asking) {
 			return false
 		}
 		s.removeSwarm(row)
@@ -65,13 +65,18 @@ func (s *shard) drawSwarm() uint32 {
 	return noRow
 }
 
+// weight says how much of the tracker a group takes. The wide group counts too,
+// for a flood spreads over all of its network, but less: its neighbours there
+// are not to blame.
+func (s *shard) weight(g tracker.Group) int64 { return s.used[g] + s.used[g.Widen()]/16 }
+
 // burden returns how much the least of the key's groups uses: a key is as worthy
 // as the most modest of those who hold it or spoke for it. Few are looked at.
 func (s *shard) burden(row uint32) int64 {
 	sw := s.swarms.at(row)
 	least := int64(math.MaxInt64)
 	for _, m := range sw.members[:min(len(sw.members), 4)] {
-		least = min(least, s.used[s.peers.at(s.holders.at(m).peer).group])
+		least = min(least, s.weight(s.peers.at(s.holders.at(m).peer).group))
 	}
 	if len(sw.members) > 0 {
 		return least
@@ -80,7 +85,7 @@ func (s *shard) burden(row uint32) int64 {
 	for i := range sw.contents {
 		for _, k := range sw.contents[i].kept {
 			if k.from != 0 {
-				least = min(least, s.used[k.from])
+				least = min(least, s.weight(k.from))
 			}
 		}
 	}

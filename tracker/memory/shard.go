@@ -47,8 +47,8 @@ type shard struct {
 
 	holderWheel, swarmWheel wheel
 
-	lone    []uint32 // swarms with at most one holder: what is evicted first
-	used    map[tracker.Group]int64
+	lone    []uint32                // swarms with at most one holder: what is evicted first
+	used    map[tracker.Group]int64 // bytes by narrow and by wide group
 	outages outages
 
 	bytes      int64
@@ -332,13 +332,15 @@ func (s *shard) countGroup(sw *swarm, g tracker.Group, delta int) {
 	}
 }
 
-// charge books memory, on a network group if there is one.
+// charge books memory, on a network group and the wide one around it if there is one.
 func (s *shard) charge(g tracker.Group, bytes int64) {
 	s.bytes += bytes
 	if g == 0 {
 		return
 	}
-	if s.used[g] += bytes; s.used[g] <= 0 {
-		delete(s.used, g)
+	for _, g := range [...]tracker.Group{g, g.Widen()} {
+		if s.used[g] += bytes; s.used[g] == 0 {
+			delete(s.used, g)
+		}
 	}
 }

@@ -92,7 +92,7 @@ func (s *shard) sample(now int64, sw *swarm, n int, rnd *rand.Rand) []tracker.Ho
 		for step = 1 + rnd.IntN(size-1); gcd(step, size) != 1; step = 1 + rnd.IntN(size-1) {
 		}
 	}
-	var out []tracker.Holder
+	out := make([]tracker.Holder, 0, min(n, size))
 	var dead []uint32
 	for visited := 0; visited < min(size, 2*n) && len(out) < n; visited++ {
 		row := sw.members[at]
