@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // start runs a proxy on loopback and returns it with its address.
@@ -197,3 +199,5 @@ func (o *oneByte) Read(p []byte) (int, error) {
 	}
 	return o.r.Read(p)
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
