@@ -19,6 +19,7 @@ type cli struct {
 	Peer    peerCmd    `cmd:"" help:"Run a node: proxy for browsers, cache, and server for other peers."`
 	Tracker trackerCmd `cmd:"" help:"Run the directory that says who has what."`
 	Seed    seedCmd    `cmd:"" help:"Publish a folder over HTTP and to peers."`
+	Demo    demoCmd    `cmd:"" help:"Show on this machine alone how a page outlives its origin."`
 	Keygen  keygenCmd  `cmd:"" help:"Make a key pair and write it to a file."`
 	Version versionCmd `cmd:"" help:"Say which build this is."`
 }
