@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -333,3 +334,11 @@ func sendText(body []byte) http.HandlerFunc {
 }
 
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// inUse returns the bytes that are really in use.
+func inUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

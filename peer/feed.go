@@ -87,7 +87,8 @@ func (n *Node) feed(fl *flight) {
 // pauses for so long that a copy is found first. It returns the last source.
 func (n *Node) bring(fl *flight) (Source, error) {
 	blocks, free := pump(fl.ctx, fl.resp.Body)
-	stall := time.NewTimer(n.cfg.StallTimeout)
+	pause := n.cfg.StallTimeout
+	stall := time.NewTimer(pause)
 	defer stall.Stop()
 	var s *search
 	defer func() { s.stop() }()
@@ -107,7 +108,8 @@ func (n *Node) bring(fl *flight) (Source, error) {
 				return n.mend(fl, s, b.err)
 			}
 			free <- b.b[:cap(b.b)]
-			stall.Reset(n.cfg.StallTimeout)
+			pause = n.cfg.StallTimeout
+			stall.Reset(pause)
 		case <-stall.C:
 			if s == nil {
 				s = n.searchFor(fl.ctx, fl.plan, n.sameBytes(fl))
@@ -117,7 +119,9 @@ func (n *Node) bring(fl *flight) (Source, error) {
 				s = nil
 				return n.carryOn(fl, found)
 			}
-			s = s.stop() // nobody has it; the origin may yet wake up
+			s = s.stop() // nobody has it yet, and the origin may wake up
+			pause *= 2
+			stall.Reset(pause)
 		case <-fl.ctx.Done():
 			return SourceOrigin, context.Cause(fl.ctx)
 		}
