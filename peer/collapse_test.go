@@ -14,15 +14,14 @@ import (
 	"nt/internal/resource"
 )
 
-// lookupHook tells when a lookup happens, once.
+// lookupHook tells when a lookup happens.
 type lookupHook struct {
 	*fakeLocator
-	once sync.Once
 	hook func()
 }
 
 func (l *lookupHook) Lookup(ctx context.Context, k resource.Key) (Found, error) {
-	l.once.Do(l.hook)
+	l.hook()
 	return l.fakeLocator.Lookup(ctx, k)
 }
 
@@ -68,8 +67,6 @@ func (r *rig) waiting(url string) int {
 	return 0
 }
 
-func patient(c *Config) { c.Patience, c.StallTimeout = time.Minute, time.Minute }
-
 func TestCrowdAsksTheOriginOnce(t *testing.T) {
 	body := pattern(500_000)
 	for name, st := range map[string]store.Store{"stored": memory.New(store.Options{}), "no room": memory.New(store.Options{Budget: 64 << 10})} {
@@ -79,7 +76,7 @@ func TestCrowdAsksTheOriginOnce(t *testing.T) {
 				<-gate
 				sendText(body)(w, r)
 			})
-			r := newRig(t, patient, func(c *Config) { c.Store = st })
+			r := newRig(t, func(c *Config) { c.Store = st })
 			url := s.URL + "/p"
 			const n = 20
 			for _, res := range r.crowd(n, url, func() bool { return r.waiting(url) == n }, func() { close(gate) }) {
@@ -106,7 +103,7 @@ func TestCrowdGetsItsOwnAnswersWhenTheyArePersonal(t *testing.T) {
 		w.Header().Set("Cache-Control", "private")
 		w.Write([]byte{n})
 	})
-	r := newRig(t, patient)
+	r := newRig(t)
 	url := s.URL + "/p"
 	seen := map[byte]bool{}
 	for _, res := range r.crowd(5, url, func() bool { return r.waiting(url) == 5 }, func() { close(gate) }) {
@@ -133,7 +130,7 @@ func TestFillGoesOnWhenItsFirstReaderLeaves(t *testing.T) {
 	body := pattern(400_000)
 	gate := make(chan struct{})
 	s := newSite(t, breaking(body, 100_000, false, gate))
-	r := newRig(t, patient)
+	r := newRig(t)
 	url := s.URL + "/p"
 	first := r.open(url)
 	io.ReadFull(first.Body, make([]byte, 50_000))
@@ -158,7 +155,7 @@ func TestFillEndsWhenEveryReaderLeft(t *testing.T) {
 		breaking(body, 100_000, false, make(chan struct{}))(w, r)
 		close(gone)
 	})
-	r := newRig(t, patient)
+	r := newRig(t)
 	a, b := r.open(s.URL+"/p"), r.open(s.URL+"/p")
 	a.Body.Close()
 	b.Body.Close()
@@ -170,7 +167,7 @@ func TestFillThatIsNearlyDoneIsFinished(t *testing.T) {
 	body := pattern(400_000)
 	gate := make(chan struct{})
 	s := newSite(t, breaking(body, len(body)-finishBytes, false, gate))
-	r := newRig(t, patient)
+	r := newRig(t)
 	a := r.open(s.URL + "/p")
 	io.ReadFull(a.Body, make([]byte, len(body)-finishBytes))
 	a.Body.Close()
@@ -207,7 +204,7 @@ func TestPausedReaderPausesTheOrigin(t *testing.T) {
 		}
 		sent <- n
 	})
-	r := newRig(t, patient)
+	r := newRig(t)
 	a := r.open(s.URL + "/p")
 	io.ReadFull(a.Body, make([]byte, 1000))
 	r.waitFor(func() bool { used, _ := r.cfg.Store.Usage(); return used >= fillAhead })
@@ -226,7 +223,7 @@ func TestMemoryStaysFlatForALargeBody(t *testing.T) {
 			w.Write(block)
 		}
 	})
-	r := newRig(t, patient, func(c *Config) { c.Store = memory.New(store.Options{Budget: 4 << 20}) })
+	r := newRig(t, func(c *Config) { c.Store = memory.New(store.Options{Budget: 4 << 20}) })
 	a := r.open(s.URL + "/big")
 	defer a.Body.Close()
 	base, most, total := inUse(), uint64(0), int64(0)

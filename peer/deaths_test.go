@@ -28,13 +28,22 @@ func newTLSSite(t *testing.T) *httptest.Server {
 	return s
 }
 
-// deaths are the ways in which an origin is down before it answers.
-var deaths = []struct {
+// config is the node's that meets it: hasty only where time is the point.
+func (d death) config(c *Config) {
+	if d.answersLate {
+		hasty(c)
+	}
+}
+
+type death struct {
 	name        string
 	start       func(t *testing.T) string // returns the origin's URL
 	status      int                       // it answers this
 	answersLate bool
-}{
+}
+
+// deaths are the ways in which an origin is down before it answers.
+var deaths = []death{
 	{name: "refused", start: deadURL},
 	{name: "reset", start: func(t *testing.T) string {
 		return listen(t, func(c net.Conn) { c.(*net.TCPConn).SetLinger(0); c.Close() })

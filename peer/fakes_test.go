@@ -161,7 +161,7 @@ type rig struct {
 	carrier *fakeTransport
 }
 
-// newRig returns a node whose patience is short.
+// newRig returns a node that is patient, so that a slow machine changes no outcome.
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	c, err := cache.Open(t.TempDir())
@@ -176,7 +176,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 		Transports: []transport.Transport{r.carrier},
 		Trust:      trust.Policy{Notaries: map[resource.WitnessKey]string{witnessOf(testKey(9)): notaryName}},
 		Identity:   testKey(1), Sharing: Sharing{Enabled: true, AllowPrivate: true},
-		Patience: 30 * time.Millisecond, StallTimeout: 30 * time.Millisecond,
+		Patience: time.Minute, StallTimeout: time.Minute,
 	}
 	for _, f := range change {
 		f(&r.cfg)
@@ -342,3 +342,9 @@ func inUse() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// hasty makes a node look for a copy almost at once.
+func hasty(c *Config) { c.Patience, c.StallTimeout = 30*time.Millisecond, 30*time.Millisecond }
+
+// soonStalled makes only pauses in a body count.
+func soonStalled(c *Config) { c.StallTimeout = 30 * time.Millisecond }

@@ -53,10 +53,11 @@ func (n *Node) feed(fl *flight) {
 	defer fl.cancel(nil)
 	defer fl.resp.Body.Close()
 	f := fl.fill
-	select {
-	case <-f.begun:
+	select { // without a spool nobody can come later
+	case <-fl.boarded:
 	case <-fl.ctx.Done():
 	}
+	f.giveUpUnread()
 	source, err := n.bring(fl)
 	n.flights.drop(fl)
 	f.mu.Lock()

@@ -42,16 +42,18 @@ type fetch struct {
 	fail   context.CancelCauseFunc
 	cancel context.CancelCauseFunc
 
-	mu      sync.Mutex
-	readers int
-	over    bool
-	holders []Holder
-	bad     map[string]bool  // peers not to be asked again
-	met     map[string]int64 // bytes of content by peer, see peerLabel
-	told    map[string]bool  // reports that were made
-	seen    Progress         // for readers that come later
-	lives   []*Live
-	reports chan Failure
+	mu       sync.Mutex
+	readers  int
+	over     bool
+	unwanted bool          // its only reader wanted another content
+	done     chan struct{} // closed when the copy is kept, or not
+	holders  []Holder
+	bad      map[string]bool  // peers not to be asked again
+	met      map[string]int64 // bytes of content by peer, see peerLabel
+	told     map[string]bool  // reports that were made
+	seen     Progress         // for readers that come later
+	lives    []*Live
+	reports  chan Failure
 }
 
 // enter joins the fetch of an object or starts one.
@@ -72,7 +74,7 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		return nil, fmt.Errorf("making room for the copy: %w", err)
 	}
 	f := &fetch{n: n, entry: e, obj: obj, limit: limit, readers: 1, holders: holders,
-		bad: map[string]bool{}, met: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports)}
+		bad: map[string]bool{}, met: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{})}
 	f.failed, f.fail = context.WithCancelCause(context.Background())
 	ctx, cancel := context.WithCancelCause(n.ctx)
 	f.cancel = cancel
@@ -112,6 +114,20 @@ func (f *fetch) leave() {
 		if !ok || !worthFinishing(min(int64(f.obj.Have().Count())*int64(h.ChunkSize()), h.Size), h.Size) {
 			f.cancel(errAbandoned)
 		}
+	}
+}
+
+// reject says that what comes is not what its reader asked for, so that it does not take
+// the place of what is. When it is too late for that it waits until it is kept.
+func (f *fetch) reject() {
+	f.mu.Lock()
+	over := f.over
+	if f.readers == 1 {
+		f.unwanted = true
+	}
+	f.mu.Unlock()
+	if over {
+		<-f.done
 	}
 }
 
@@ -242,13 +258,16 @@ func (f *fetch) report() {
 func (f *fetch) end(err error) {
 	f.mu.Lock()
 	f.over = true
+	unwanted := f.unwanted
 	close(f.reports)
 	f.mu.Unlock()
+	defer close(f.done)
 	f.cancel(nil)
-	if err == nil {
-		f.n.keep(f.entry)
-	} else {
+	switch {
+	case err != nil:
 		f.fail(err)
+	case !unwanted:
+		f.n.keep(f.entry)
 	}
 	f.obj.Close()
 }

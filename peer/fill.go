@@ -55,8 +55,7 @@ type fill struct {
 	sum     hash.Hash     // over them
 	err     error         // io.EOF when whole; set once
 	readers map[*fillReader]struct{}
-	begun   chan struct{} // closed when the first reader is there
-	lives   []*Live       // of all readers that ever were
+	lives   []*Live // of all readers that ever were
 	// After a cut everything from switchedAt on comes from switched.
 	switched   Source
 	switchedAt int64
@@ -64,7 +63,7 @@ type fill struct {
 
 func newFill(size int64, spool store.Spool, abandon context.CancelCauseFunc) *fill {
 	return &fill{size: size, spool: spool, broken: spool == nil, abandon: abandon,
-		wake: make(chan struct{}), begun: make(chan struct{}), sum: sha256.New(), readers: make(map[*fillReader]struct{})}
+		wake: make(chan struct{}), sum: sha256.New(), readers: make(map[*fillReader]struct{})}
 }
 
 // changed wakes everybody who waits; mu is held.
@@ -212,10 +211,22 @@ func (f *fill) follow(ctx context.Context, live *Live) (*fillReader, error) {
 		}
 	}
 	f.readers[r] = struct{}{}
-	if f.lives = append(f.lives, live); len(f.lives) == 1 {
-		close(f.begun)
-	}
+	f.lives = append(f.lives, live)
 	return r, nil
+}
+
+// unread ends a fill without readers that is not nearly done; mu is held.
+func (f *fill) unread() {
+	if len(f.readers) == 0 && f.err == nil && !worthFinishing(f.avail, f.size) {
+		f.abandon(errAbandoned)
+	}
+}
+
+// giveUpUnread ends a fill that nobody could follow from the start.
+func (f *fill) giveUpUnread() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unread()
 }
 
 // fillReader is one reader's view of a fill. It is for one goroutine, but
@@ -309,9 +320,7 @@ func (r *fillReader) Close() error {
 	}
 	r.closed = true
 	delete(f.readers, r)
-	if len(f.readers) == 0 && f.err == nil && !worthFinishing(f.avail, f.size) {
-		f.abandon(errAbandoned)
-	}
+	f.unread()
 	f.changed()
 	if r.follow != nil {
 		return r.follow.Close()

@@ -35,6 +35,8 @@ type flight struct {
 	mu      sync.Mutex
 	readers int // in await
 	claimed bool
+	full    bool          // boarded is closed
+	boarded chan struct{} // closed when everybody who waited for the answer has it
 }
 
 // flights are those that may be joined. The zero value is ready.
@@ -72,7 +74,7 @@ func (fs *flights) drop(fl *flight) {
 }
 
 func newFlight(n *Node, p *plan, key string) *flight {
-	fl := &flight{key: key, plan: p, answered: make(chan struct{}), readers: 1, began: n.cfg.Now()}
+	fl := &flight{key: key, plan: p, answered: make(chan struct{}), boarded: make(chan struct{}), readers: 1, began: n.cfg.Now()}
 	// The flight outlives its first reader, but not the node.
 	fl.ctx, fl.cancel = context.WithCancelCause(context.WithoutCancel(p.ctx))
 	stop := context.AfterFunc(n.ctx, func() { fl.cancel(ErrClosed) })
@@ -103,8 +105,14 @@ func (fl *flight) join(now time.Time) bool {
 func (fl *flight) leave() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	if fl.readers--; fl.readers == 0 && !fl.claimed {
+	if fl.readers--; fl.readers > 0 {
+		return
+	}
+	if !fl.claimed {
 		fl.cancel(errAbandoned)
+	} else if fl.fill != nil && !fl.full {
+		fl.full = true
+		close(fl.boarded)
 	}
 }
 
@@ -168,7 +176,7 @@ func (n *Node) prepare(fl *flight) {
 		return
 	}
 	fl.fill = newFill(size, n.spoolFor(fl, size), fl.cancel)
-	fl.joinable = fl.key != "" && !hasDirective(h, "no-cache") && !hasDirective(h, "max-age=0")
+	fl.joinable = fl.key != "" && fl.fill.spool != nil && !hasDirective(h, "no-cache") && !hasDirective(h, "max-age=0")
 }
 
 // endless reports whether a response is a stream without an end.

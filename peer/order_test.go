@@ -72,7 +72,7 @@ func TestN6_EveryKindOfDeath(t *testing.T) {
 	body := pattern(50_000)
 	for _, d := range deaths {
 		t.Run(d.name, func(t *testing.T) {
-			r := newRig(t)
+			r := newRig(t, d.config)
 			url := d.start(t) + "/page"
 			r.publish(url, body, nil, testKey(9))
 			res := r.mustGet(url, body, SourcePeers)
@@ -81,7 +81,7 @@ func TestN6_EveryKindOfDeath(t *testing.T) {
 			}
 		})
 		t.Run(d.name+" and nobody has it", func(t *testing.T) {
-			r := newRig(t)
+			r := newRig(t, d.config)
 			res, err := r.get(d.start(t) + "/page")
 			switch {
 			case d.status != 0:
@@ -121,7 +121,7 @@ func TestRow7_AnswersAreNotOutages(t *testing.T) {
 
 func TestRow7_BadCertificateNeverFallsBack(t *testing.T) {
 	s := newTLSSite(t)
-	r := newRig(t, func(c *Config) { c.Patience = time.Minute }) // the handshake is to end first
+	r := newRig(t)
 	r.publish(s.URL+"/p", pattern(5000), nil, testKey(9))
 	_, err := r.get(s.URL + "/p")
 	if !errors.Is(err, origin.ErrTLS) || errors.Is(err, ErrNoSource) {
@@ -136,7 +136,7 @@ func TestN6_SlowOriginRacesACopy(t *testing.T) {
 	release := make(chan struct{})
 	s := newSite(t, func(w http.ResponseWriter, r *http.Request) { <-release })
 	defer close(release)
-	r := newRig(t)
+	r := newRig(t, hasty)
 	body := pattern(3000)
 	r.publish(s.URL+"/p", body, nil, testKey(9))
 	r.mustGet(s.URL+"/p", body, SourcePeers)

@@ -113,6 +113,7 @@ func (c *found) begin(ctx context.Context) error {
 		}
 		if pin := c.p.req.Pin; ok && pin != nil {
 			if h.SHA256 != *pin {
+				c.fetch.reject()
 				return errors.New("the copy does not have the checksum asked for")
 			}
 			c.level = trust.Pinned
