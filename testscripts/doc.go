@@ -11,5 +11,8 @@
 //	reap NAME [CODE]            wait until it has ended, with that exit code
 //	mode NAME MODE              how the spawned origin treats requests from now on
 //	poll URL RE                 ask until the answer matches
+//	world N [FLAG...]           spawn origin, tracker and N peers p1..pN, with FLAGs; sets ORIGIN,
+//	                            TRACKER, P1..PN (proxies) and ADMIN1..ADMINN
+//	mkfile FILE SIZE            write pseudo-random bytes, the same every time
 //	code CODE PROGRAM ARG...    run to the end and expect that exit code; output in the files out and err
 package testscripts

@@ -26,7 +26,7 @@ import (
 //	blackhole  accept, read and never answer
 //	cut        half of the body, then close
 //	stall      half of the body, then nothing
-//	slow       the body in small pieces over about two seconds
+//	slow       the body in small pieces over about four seconds
 //	NNN        answer everything with that status
 type origin struct {
 	dir  string
@@ -93,7 +93,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case mode == "blackhole":
 		o.hold(w)
 	case mode == "cut", mode == "stall", mode == "slow":
-		o.faulty(w, r, mode)
+		o.mux().ServeHTTP(&breaker{w, mode, r, -1}, r)
 	default:
 		o.mux().ServeHTTP(w, r)
 	}
@@ -121,29 +121,46 @@ func (o *origin) hold(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// faulty serves a file whose body breaks.
-func (o *origin) faulty(w http.ResponseWriter, r *http.Request, mode string) {
-	body, err := os.ReadFile(filepath.Join(o.dir, filepath.FromSlash(filepath.Clean("/"+r.URL.Path))))
-	if err != nil {
-		http.NotFound(w, r)
-		return
+// breaker lets half of a body through, or all of it slowly.
+type breaker struct {
+	http.ResponseWriter
+	mode    string
+	request *http.Request
+	left    int64 // bytes until it breaks; -1 before the first
+}
+
+// Write implements io.Writer.
+func (b *breaker) Write(p []byte) (int, error) {
+	if b.left < 0 {
+		size, _ := strconv.ParseInt(b.Header().Get("Content-Length"), 10, 64)
+		b.left = size / 2
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Header().Set("ETag", `"v1"`)
-	if mode == "slow" {
-		for piece := range slices.Chunk(body, max(1, len(body)/20)) {
-			w.Write(piece)
-			http.NewResponseController(w).Flush()
-			time.Sleep(100 * time.Millisecond) // what "slow" means
-		}
-		return
+	if b.mode == "slow" {
+		return b.slowly(p)
 	}
-	w.Write(body[:len(body)/2])
-	http.NewResponseController(w).Flush()
-	if mode == "stall" {
-		<-r.Context().Done()
+	if int64(len(p)) < b.left {
+		b.left -= int64(len(p))
+		return b.ResponseWriter.Write(p)
+	}
+	b.ResponseWriter.Write(p[:b.left])
+	http.NewResponseController(b.ResponseWriter).Flush()
+	if b.mode == "stall" {
+		<-b.request.Context().Done()
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// slowly takes two seconds for half of the body.
+func (b *breaker) slowly(p []byte) (n int, err error) {
+	for piece := range slices.Chunk(p, int(max(1, b.left/20))) {
+		m, err := b.ResponseWriter.Write(piece)
+		if n += m; err != nil {
+			return n, err
+		}
+		http.NewResponseController(b.ResponseWriter).Flush()
+		time.Sleep(100 * time.Millisecond) // what "slow" means
+	}
+	return n, nil
 }
 
 // mux answers the paths that are not files.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -241,4 +243,39 @@ func cmdPoll(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not come to match %q: %s", args[0], args[1], last)
+}
+
+// cmdWorld starts an origin, a tracker and N peers with proxies, called p1, p2, ...,
+// each with a cache of its own.
+func cmdWorld(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: world N [FLAG...]")
+	}
+	cmdSpawn(ts, false, []string{"origin", "origin"})
+	cmdWaitline(ts, false, []string{"origin", "origin listening on (.*)", "ORIGIN"})
+	cmdSpawn(ts, false, []string{"tracker", "nt", "tracker", "--listen", "127.0.0.1:0"})
+	cmdWaitline(ts, false, []string{"tracker", "nt: tracker listening on (.*)", "TRACKER"})
+	for i := range n {
+		name := fmt.Sprintf("p%d", i+1)
+		cmdSpawn(ts, false, append([]string{
+			name, "nt", "peer", "--cache", name, "--listen", "127.0.0.1:0", "--proxy", "--proxy-addr", "127.0.0.1:0",
+			"--admin-addr", "127.0.0.1:0", "--tracker", ts.Getenv("TRACKER"),
+		}, args[1:]...))
+		cmdWaitline(ts, false, []string{name, "nt: proxy listening on (.*)", strings.ToUpper(name)})
+		cmdWaitline(ts, false, []string{name, "nt: admin listening on (.*)", "ADMIN" + strconv.Itoa(i+1)})
+	}
+}
+
+// cmdMkfile writes a file of pseudo-random bytes.
+func cmdMkfile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mkfile FILE SIZE")
+	}
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o700))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }

@@ -42,6 +42,8 @@ func TestScripts(t *testing.T) {
 			"reap":     cmdReap,
 			"mode":     cmdMode,
 			"poll":     cmdPoll,
+			"world":    cmdWorld,
+			"mkfile":   cmdMkfile,
 			"code":     cmdCode,
 		},
 	})
