@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"nt/chunker/store"
 	"nt/peer"
 	"nt/peer/origin"
 	"nt/peer/trust"
+	"nt/transport"
 )
 
 // explain gives an error of the node its exit code and hint.
@@ -17,18 +19,22 @@ func (t *transfer) explain(err error) error {
 	if exit == ExitOther { // it knows best itself, or the context ended
 		return err
 	}
-	return &fault{exit, fmt.Errorf("%s: %w", t.raw, err), hint}
+	if !strings.Contains(err.Error(), t.raw) {
+		err = fmt.Errorf("%s: %w", t.raw, err)
+	}
+	return &fault{exit, err, hint}
 }
 
 // classify maps the node's errors; what says most goes first, because the answer
-// "nobody has it" wraps why each place did not.
+// "nobody has it" wraps why each place did not. (A peer's wrong chunk is such a
+// reason and no fault of what was delivered.)
 func (t *transfer) classify(err error) (Exit, string) {
 	var untrusted *peer.UntrustedError
 	var f *fault
 	switch {
 	case errors.As(err, &untrusted):
 		return ExitTrust, t.trustHint(untrusted)
-	case errors.Is(err, peer.ErrNoSource):
+	case errors.Is(err, peer.ErrNoSource), errors.Is(err, transport.ErrNoProgress):
 		return ExitNoSource, t.sourceHint()
 	case errors.As(err, &f), errors.Is(err, context.Canceled):
 		return ExitOther, ""

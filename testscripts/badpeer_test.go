@@ -1,7 +1,6 @@
 package testscripts
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -11,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"time"
@@ -31,7 +29,7 @@ import (
 //	good        serves it as it should
 //	wrongbytes  one bit of the content is wrong
 //	wrongproof  one bit of the first proof is wrong
-//	endless     the reply never ends
+//	endless     after half of the reply zeros without end
 //	nothing     takes the request and never answers
 //	absent      says that it does not have it
 //	cut         half of every reply
@@ -73,10 +71,15 @@ func serveBadly(kind string, content []byte, rawURL, address string) error {
 	if err := announce(head, rawURL, address, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
 		return err
 	}
+	good, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	go http.Serve(good, mux)
 	fmt.Printf("badpeer listening on %s\n", l.Addr())
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Printf("asked %s\n", r.URL)
-		misbehave(kind, mux, w, r)
+		misbehave(kind, "http://"+good.Addr().String(), w, r)
 	}))
 }
 
@@ -117,8 +120,8 @@ func announce(head chunker.Header, rawURL, address string, port uint16) error {
 	return err
 }
 
-// misbehave spoils what the real handler would answer.
-func misbehave(kind string, real http.Handler, w http.ResponseWriter, r *http.Request) {
+// misbehave spoils what the good peer answers.
+func misbehave(kind, good string, w http.ResponseWriter, r *http.Request) {
 	if kind == "nothing" {
 		<-r.Context().Done()
 		return
@@ -127,10 +130,16 @@ func misbehave(kind string, real http.Handler, w http.ResponseWriter, r *http.Re
 		http.NotFound(w, r)
 		return
 	}
-	recorded := httptest.NewRecorder()
-	real.ServeHTTP(recorded, r)
-	body := bytes.Clone(recorded.Body.Bytes())
-	for k, v := range recorded.Header() {
+	resp, err := http.Get(good + r.URL.RequestURI())
+	if err != nil {
+		panic(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		panic(err)
+	}
+	for k, v := range resp.Header {
 		w.Header()[k] = v
 	}
 	switch {
@@ -140,16 +149,16 @@ func misbehave(kind string, real http.Handler, w http.ResponseWriter, r *http.Re
 		body[chunker.HeaderSize+8] ^= 1
 	case kind == "endless":
 		w.Header().Del("Content-Length")
-		w.WriteHeader(recorded.Code)
-		w.Write(body)
+		w.WriteHeader(resp.StatusCode)
+		w.Write(body[:len(body)/2])
 		io.Copy(w, zeros{})
 		return
 	case kind == "cut":
-		w.WriteHeader(recorded.Code)
+		w.WriteHeader(resp.StatusCode)
 		w.Write(body[:len(body)/2])
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	w.WriteHeader(recorded.Code)
+	w.WriteHeader(resp.StatusCode)
 	w.Write(body)
 }
