@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"nt/chunker"
@@ -97,14 +96,4 @@ func (n *Notary) paced(ctx context.Context, conn net.Conn) (net.Conn, error) {
 		conn.Close()
 		return nil, ctx.Err()
 	}
-}
-
-// redact takes the URL out of an error of net/http: URLs are not logged
-// (security row 38).
-func redact(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -195,26 +196,43 @@ func (n *Notary) look(ctx context.Context, j job, publish func(time.Time, resour
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	defer cancel()
 	st, err := n.fetch(ctx, j)
-	switch {
-	case errors.Is(err, errDiffers):
-		n.count.add("differed")
-	case errors.Is(err, safedial.ErrForbiddenAddr):
-		n.count.add("forbidden")
-	case errors.Is(err, resource.ErrPrivate):
-		n.count.add("not_shareable")
-	case err != nil:
-		n.count.add("failed")
+	if err == nil {
+		err = n.publish(st, publish)
+	}
+	outcome := outcomeOf(err)
+	if outcome == "failed" { // it may pass
 		n.mu.Lock()
 		n.queue.forget(j)
 		n.mu.Unlock()
-	default:
-		if err := publish(n.cfg.Now(), st); err != nil {
-			n.count.add("not_kept")
-			n.cfg.Log.Warn("a notary statement was not kept", "key", st.Key, "err", err)
-			return
-		}
-		n.count.add("stated")
-		return
 	}
-	n.cfg.Log.Debug("no notary statement", "key", j.claim.Key, "err", redact(err))
+	n.count.add(outcome)
+	// No error text: it would name the host (security row 38).
+	n.cfg.Log.Debug("notary", "key", j.claim.Key, "outcome", outcome)
+}
+
+// errNotKept reports a statement that the tracker did not take.
+var errNotKept = errors.New("notary: the statement was not kept")
+
+func (n *Notary) publish(st resource.Statement, publish func(time.Time, resource.Statement) error) error {
+	if err := publish(n.cfg.Now(), st); err != nil {
+		return fmt.Errorf("%w: %w", errNotKept, err)
+	}
+	return nil
+}
+
+// outcomeOf returns the counter for the end of a look.
+func outcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return "stated"
+	case errors.Is(err, errDiffers):
+		return "differed"
+	case errors.Is(err, errNotKept):
+		return "not_kept"
+	case errors.Is(err, safedial.ErrForbiddenAddr):
+		return "forbidden"
+	case errors.Is(err, resource.ErrPrivate):
+		return "not_shareable"
+	}
+	return "failed"
 }

@@ -6,11 +6,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -317,5 +319,63 @@ func TestMemoryOfClaimsIsBounded(t *testing.T) {
 	}
 	if n := len(q.recent) + len(q.older); n > 2*maxRecent {
 		t.Errorf("%d claims are remembered", n)
+	}
+}
+
+func TestRow38_NoURLIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	var mu sync.Mutex
+	for _, target := range []string{"", "/gone"} { // nobody there; an origin that refuses
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := "http://localhost:" + fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+		if target == "" {
+			l.Close()
+		} else {
+			srv := &http.Server{Handler: http.NotFoundHandler()}
+			go srv.Serve(l)
+			t.Cleanup(func() { srv.Close() })
+		}
+		n := newNotary(t, Config{AllowPrivate: true, Log: slog.New(slog.NewTextHandler(locked{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		u := parse(t, base+"/a-secret-page")
+		n.Offer(time.Now(), u, readerSaw(t, u, "x", nil))
+		if got := settled(t, n); len(got) != 0 {
+			t.Errorf("stated %v", got)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if s := log.String(); strings.Count(s, "outcome=") != 2 || strings.Contains(s, "secret") || strings.Contains(s, "localhost") {
+		t.Errorf("the log says:\n%s", s)
+	}
+}
+
+type locked struct {
+	mu *sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func TestFailedLooksMayBeTriedAgain(t *testing.T) {
+	n := newNotary(t, Config{AllowPrivate: true})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	u := parse(t, "http://"+l.Addr().String()+"/")
+	saw := readerSaw(t, u, "x", nil)
+	n.Offer(time.Now(), u, saw)
+	settled(t, n)
+	n.Offer(time.Now(), u, saw)
+	if c := n.Counters(); c["failed"] != 1 || c["queued"] != 2 || c["known"] != 0 {
+		t.Errorf("counters %v", c)
 	}
 }
