@@ -183,13 +183,14 @@ func (a *announcer) step(ctx context.Context) {
 		return
 	}
 	a.failures, a.said = 0, true
+	next := a.cfg.Now().Add(again(answer.TTL, a.cfg.Rand())) // one for all, so that a batch stays one
 	for i, it := range batch {
 		if reason, refused := answer.Refused[i]; refused {
 			a.cfg.Log.Info("announcement refused", "url", it.url, "reason", reason)
 			a.forget(it)
 			continue
 		}
-		it.due, it.fresh = a.cfg.Now().Add(again(answer.TTL, a.cfg.Rand())), false
+		it.due, it.fresh = next, false
 		heap.Fix(&a.items, it.index)
 	}
 }

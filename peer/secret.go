@@ -80,11 +80,14 @@ func secretName(name string) bool {
 
 // looksRandom reports whether s holds a word, or UUID, that nobody chose.
 func looksRandom(s string) bool {
-	if isUUID(s) {
-		return true
+	punctuation := func(r rune) bool { return r > 0x7f || class(byte(r)) == other }
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return punctuation(r) && r != '-' }) {
+		if isUUID(w) {
+			return true
+		}
 	}
-	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r > 0x7f || class(byte(r)) == other }) {
-		if len(w) >= tokenLength && kinds(w) >= 2 && changes(w) >= len(w)/tokenRun {
+	for _, w := range strings.FieldsFunc(s, punctuation) {
+		if len(w) >= tokenLength && mixed(w) && changes(w) >= len(w)/tokenRun {
 			return true
 		}
 	}
@@ -130,12 +133,14 @@ func class(c byte) charClass {
 	return other
 }
 
-func kinds(w string) int {
-	var seen [4]int
+// mixed reports whether w has letters and digits: a random word of letters alone
+// is rare, and CamelCase is not.
+func mixed(w string) bool {
+	var seen [4]bool
 	for i := range len(w) {
-		seen[class(w[i])] = 1
+		seen[class(w[i])] = true
 	}
-	return seen[lower] + seen[upper] + seen[digit]
+	return seen[digit] && (seen[lower] || seen[upper])
 }
 
 func changes(w string) int {
