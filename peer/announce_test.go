@@ -66,7 +66,7 @@ func shelf(t *testing.T, n int) Config {
 }
 
 func TestAnnouncesWhatTheCacheHeldAtStart(t *testing.T) {
-	cfg := shelf(t, 250)
+	cfg := shelf(t, 130)
 	gone := mustURL(t, "http://site7.com/")
 	if err := cfg.Store.Remove(cfg.Cache.Get(gone)[0].Object()); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestAnnouncesWhatTheCacheHeldAtStart(t *testing.T) {
 		n := NewNode(cfg)
 		synctest.Wait()
 		total := 0
-		for range 3 {
+		for range 2 {
 			batch := <-l.announced
 			if total += len(batch); len(batch) > announceBatch {
 				t.Errorf("a batch of %d", len(batch))
@@ -88,8 +88,8 @@ func TestAnnouncesWhatTheCacheHeldAtStart(t *testing.T) {
 				}
 			}
 		}
-		if total != 249 {
-			t.Errorf("%d announced, want 249", total)
+		if total != 129 {
+			t.Errorf("%d announced, want 129", total)
 		}
 		n.Close()
 	})

@@ -168,12 +168,12 @@ func TestVariantsAreKeptApart(t *testing.T) {
 func TestRow41_DecompressionBomb(t *testing.T) {
 	r := newRig(t)
 	url := deadURL(t) + "/bomb"
-	r.publish(url, zip(make([]byte, 200<<20)), http.Header{"Content-Encoding": {"gzip"}}, testKey(9))
+	r.publish(url, zip(make([]byte, 60<<20)), http.Header{"Content-Encoding": {"gzip"}}, testKey(9))
 	res, err := r.get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !errors.Is(res.err, errBomb) || len(res.body) > 30<<20 {
+	if !errors.Is(res.err, errBomb) || len(res.body) > 20<<20 {
 		t.Errorf("%d bytes, %v", len(res.body), res.err)
 	}
 }

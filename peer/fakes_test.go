@@ -348,3 +348,15 @@ func hasty(c *Config) { c.Patience, c.StallTimeout = 30*time.Millisecond, 30*tim
 
 // soonStalled makes only pauses in a body count.
 func soonStalled(c *Config) { c.StallTimeout = 30 * time.Millisecond }
+
+func contextWithCause(t *testing.T) (context.Context, context.CancelCauseFunc) {
+	return context.WithCancelCause(t.Context())
+}
+
+func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}
+
+func failingDial(err error) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) { return nil, err }
+}
