@@ -21,7 +21,7 @@ type Reader struct {
 	header chunker.Header
 	begun  bool // header is valid
 	off    int64
-	chunk  int // number of the chunk in buf, or -1
+	start  int64 // where buf stands in the object
 	buf    []byte
 	closed bool
 }
@@ -30,11 +30,11 @@ type Reader struct {
 // Reading ends with the cause of ctx when that ends. An object whose header is
 // not known yet is waited for.
 func NewReader(ctx context.Context, obj Object, offset int64) *Reader {
-	return &Reader{ctx: ctx, obj: obj, off: max(offset, 0), chunk: -1}
+	return &Reader{ctx: ctx, obj: obj, off: max(offset, 0)}
 }
 
-// Read waits until there is at least one byte and returns at most what is left
-// of its chunk.
+// Read waits until there is at least one byte and returns at most what was
+// read ahead of its chunks, 64 KiB.
 func (r *Reader) Read(p []byte) (int, error) {
 	b, err := r.next()
 	if err != nil || len(p) == 0 {
@@ -45,7 +45,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes everything from here to the end, chunk by chunk.
+// WriteTo writes everything from here to the end.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		b, err := r.next()
@@ -74,25 +74,24 @@ func (r *Reader) next() ([]byte, error) {
 	if r.off >= r.header.Size {
 		return nil, io.EOF
 	}
-	i := int(r.off / int64(r.header.ChunkSize()))
-	if i != r.chunk {
-		if err := r.load(i); err != nil {
+	if r.off < r.start || r.off >= r.start+int64(len(r.buf)) {
+		if err := r.load(int(r.off / int64(r.header.ChunkSize()))); err != nil {
 			return nil, err
 		}
 	}
-	return r.buf[r.off-r.header.ChunkOffset(i):], nil
+	return r.buf[r.off-r.start:], nil
 }
 
 func (r *Reader) load(i int) error {
-	r.chunk = -1
+	r.buf = r.buf[:0]
 	if err := r.obj.Wait(r.ctx, i); err != nil {
 		return fmt.Errorf("waiting for chunk %d of %s: %w", i, r.obj.ID(), err)
 	}
-	buf, err := r.obj.ReadChunk(i, r.buf[:0])
+	buf, err := r.obj.ReadRun(i, r.buf)
 	if err != nil {
 		return err
 	}
-	r.buf, r.chunk = buf, i
+	r.buf, r.start = buf, r.header.ChunkOffset(i)
 	return nil
 }
 

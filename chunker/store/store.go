@@ -63,6 +63,9 @@ type Object interface {
 	ID() chunker.ObjectID
 	// Complete reports whether every chunk is there and, on disk, safely so.
 	Complete() bool
+	// ReadRun is ReadChunk for chunk i and those that follow it and are there, a
+	// few at a time: at least one and at most 64 KiB.
+	ReadRun(i int, buf []byte) ([]byte, error)
 	// Wait blocks until chunk i is there. It returns the context's cause when
 	// that ends first, and an error at once for a chunk the object does not have.
 	Wait(ctx context.Context, chunk int) error

@@ -22,7 +22,9 @@
 // Why proofs are whole records and not the tree's levels: a record is one write
 // and is proved by the header alone, so damage to it costs one MetaChunk and not
 // a subtree. It takes at most twice the room, under 0.2 % of a large object. Why
-// done has no temporary file: it is empty, creating it is atomic.
+// done has no temporary file: it is empty, creating it is atomic. Only a complete
+// object is synced (data, proofs, header, then done): what a partial one loses with
+// the power is found missing, and a sync for every object begun would cost more than it saves.
 //
 // The locks are flock(2), which the kernel drops with the process. Elsewhere
 // (Windows) the package compiles, but locks nothing and is not tested.

@@ -154,7 +154,7 @@ func (s *Store) letGo(e *entry) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.keeper.charged = 0 // from now on the scan counts it
+	e.keeper.charged, e.keeper.made = 0, false // from now on the scan counts it
 	if e.refs > 0 {
 		return err // somebody waits to open it
 	}

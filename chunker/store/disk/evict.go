@@ -46,7 +46,7 @@ func (s *Store) take(n int64, whose *int64) bool {
 	return true
 }
 
-// uncount takes back a charge that was counted twice.
+// uncount takes n bytes that were freed off what is in use.
 func (s *Store) uncount(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

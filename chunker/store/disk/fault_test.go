@@ -185,6 +185,7 @@ func commitOne(s store.Store, c storetest.Content) error {
 }
 
 func TestRow45_EveryOperationFailsOnce(t *testing.T) {
+	t.Parallel()
 	var c [4]storetest.Content
 	for i := range c {
 		c[i] = storetest.Make(t, uint64(i), faultSize)

@@ -57,7 +57,8 @@ func readAll(t *testing.T, s store.Store, c storetest.Content) (damaged, missing
 }
 
 func TestRow47_FlippedBitsNeverComeOut(t *testing.T) {
-	dir := t.TempDir()
+	t.Parallel()
+	dir := memoryDir(t)
 	whole, part := storetest.Make(t, 1, 40<<10+1), storetest.Make(t, 2, 40<<10)
 	s := openStore(t, dir, store.Options{})
 	storetest.Put(t, s, whole)

@@ -24,6 +24,7 @@ type keeper struct {
 	left              stamp // how data looked at detach
 
 	charged int64 // what the budget counts for the object; guarded by store.mu
+	made    bool  // the directory is new: nothing but charged counts; guarded by store.mu
 }
 
 var _ object.Keeper = (*keeper)(nil)
@@ -45,22 +46,41 @@ func (k *keeper) Begin(h chunker.Header) (object.Kept, error) {
 	if err := k.store.opts.CheckFits(h); err != nil {
 		return object.Nothing, err
 	}
-	if err := k.Charge(store.Cost(h)); err != nil {
-		return object.Nothing, err
-	}
 	k.header, k.stride = h, proofStride(h)
 	var kept object.Kept
 	err := k.store.locked(func() (err error) {
 		kept, err = k.attach()
+		k.setMade(err == nil && kept == object.Nothing)
 		return err
 	})
-	if err != nil {
-		return object.Nothing, errors.Join(err, k.Charge(-store.Cost(h)))
+	if err != nil || kept != object.Nothing { // what was found is counted already
+		return kept, err
 	}
-	if kept != object.Nothing { // counted with what was found
-		k.store.uncount(store.Cost(h))
+	if err := k.Charge(store.Cost(h)); err != nil {
+		k.setMade(false)
+		return object.Nothing, errors.Join(err, k.closeFiles(), k.store.locked(k.unmake))
 	}
-	return kept, nil
+	return object.Nothing, nil
+}
+
+func (k *keeper) setMade(made bool) {
+	k.store.mu.Lock()
+	defer k.store.mu.Unlock()
+	k.made = made
+}
+
+// unmake deletes a directory for which there was no room, unless somebody else
+// has it open by now. The caller holds the store's lock.
+func (k *keeper) unmake() error {
+	dir := objectPath(k.id)
+	free, err := k.store.nobodyHolds(dir)
+	if err == nil && free {
+		err = k.store.vol.RemoveAll(dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // attach makes or takes over the directory. The caller holds the store's lock.
@@ -92,9 +112,7 @@ func (k *keeper) takeOver(dir string) (object.Kept, error) {
 	_, err := readHeader(v, dir, k.id)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if fresh || errors.Is(err, chunker.ErrBadHeader) {
-		if err = writeHeader(v, dir, k.header); err == nil {
-			err = k.dir.Sync()
-		}
+		err = writeHeader(v, dir, k.header)
 	}
 	if err != nil {
 		return object.Nothing, err
@@ -202,8 +220,8 @@ func (k *keeper) WriteChunk(i int, data []byte) error {
 	return diskError(err)
 }
 
-// ReadChunk reads what is in chunk i's place.
-func (k *keeper) ReadChunk(i int, buf []byte) error {
+// ReadChunks reads what is in the places of chunk i and those after it.
+func (k *keeper) ReadChunks(i int, buf []byte) error {
 	_, err := k.data.ReadAt(buf, k.header.ChunkOffset(i))
 	return err
 }
@@ -225,10 +243,12 @@ func (k *keeper) LoadProof(m int) (chunker.MetaProof, error) {
 
 // Finish makes everything last and then says so.
 func (k *keeper) Finish() error {
-	if err := errors.Join(k.data.Sync(), k.proofs.Sync()); err != nil {
+	dir := objectPath(k.id)
+	err := syncAll(k.data.Sync, k.proofs.Sync, syncName(k.store.vol, path.Join(dir, headerName)))
+	if err != nil {
 		return diskError(err)
 	}
-	if err := writeDone(k.store.vol, objectPath(k.id)); err != nil {
+	if err := writeDone(k.store.vol, dir); err != nil {
 		return diskError(err)
 	}
 	return k.dir.Sync()

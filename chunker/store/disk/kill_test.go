@@ -152,6 +152,7 @@ func startChild(t *testing.T, dir string, rounds int) *exec.Cmd {
 }
 
 func TestRow46_KilledWhileWriting(t *testing.T) {
+	t.Parallel()
 	dir, p := memoryDir(t), newPlay(t)
 	objects := 0
 	for range 60 {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"sync"
 	"syscall"
 
 	"nt/chunker"
@@ -56,7 +57,8 @@ func readHeader(v volume, dir string, id chunker.ObjectID) (chunker.Header, erro
 	return chunker.ParseHeaderFor(id, buf[:n])
 }
 
-// writeHeader writes the header by way of a temporary file, and makes it last.
+// writeHeader writes the header by way of a temporary file. It is synced only when
+// the object is complete: a header lost with the power costs the work on a partial object.
 func writeHeader(v volume, dir string, h chunker.Header) error {
 	name := path.Join(dir, headerName)
 	f, err := v.Open(name+partSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
@@ -64,22 +66,33 @@ func writeHeader(v volume, dir string, h chunker.Header) error {
 		return err
 	}
 	_, err = f.WriteAt(h.AppendBinary(nil), 0)
-	if err == nil {
-		err = f.Sync()
-	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return v.Rename(name+partSuffix, name)
 }
 
-// syncDir makes what was created or renamed in dir last.
-func syncDir(v volume, dir string) error {
-	d, err := v.Open(dir, os.O_RDONLY)
-	if err != nil {
-		return err
+// syncName returns what makes a file, or the names in a directory, last.
+func syncName(v volume, name string) func() error {
+	return func() error {
+		f, err := v.Open(name, os.O_RDONLY)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
 	}
-	return errors.Join(d.Sync(), d.Close())
+}
+
+// syncAll syncs several files at once: the file system then writes its journal
+// once for all of them.
+func syncAll(syncs ...func() error) error {
+	errs := make([]error, len(syncs))
+	var wg sync.WaitGroup
+	for i, sync := range syncs {
+		wg.Go(func() { errs[i] = sync() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // mkdir makes a directory unless it is there, and reports whether it did.

@@ -137,7 +137,7 @@ func (s *Store) recount(all []found, others int64) {
 			if e.lastUsed.After(f.info.LastUsed) {
 				f.info.LastUsed = e.lastUsed
 			}
-			if e.keeper.charged > 0 {
+			if e.keeper.charged > 0 || e.keeper.made {
 				f.cost = e.keeper.charged
 				f.info.Have, f.info.Complete = e.obj.Bytes(), e.obj.Complete()
 			}

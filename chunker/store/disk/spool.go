@@ -113,10 +113,10 @@ func (b *spooled) complete(t *chunker.Tree) error {
 		err = writeHeader(v, b.dir, t.Header())
 	}
 	if err == nil {
-		err = writeDone(v, b.dir)
+		err = syncAll(b.data.Sync, syncName(v, path.Join(b.dir, headerName)), syncName(v, path.Join(b.dir, proofsName)))
 	}
 	if err == nil {
-		err = b.data.Sync()
+		err = writeDone(v, b.dir)
 	}
 	if err == nil {
 		err = b.lock.Sync()
@@ -151,7 +151,7 @@ func (b *spooled) writeProofs(t *chunker.Tree) (err error) {
 			off, buf = off+int64(len(buf)), buf[:0]
 		}
 	}
-	return f.Sync()
+	return nil
 }
 
 // moveIn renames the directory to the object's unless there is one. The caller
@@ -170,7 +170,7 @@ func (b *spooled) moveIn(id chunker.ObjectID) error {
 	}
 	b.committed = true
 	b.forget()
-	return errors.Join(b.lock.Unlock(), syncDir(v, shardPath(id)))
+	return errors.Join(b.lock.Unlock(), syncName(v, shardPath(id))())
 }
 
 // forget leaves the counting to the object, whose bytes are the same.

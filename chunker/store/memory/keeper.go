@@ -97,10 +97,13 @@ func (k *keeper) WriteChunk(i int, data []byte) error {
 	return nil
 }
 
-func (k *keeper) ReadChunk(i int, buf []byte) error {
+func (k *keeper) ReadChunks(i int, buf []byte) error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if copy(buf, k.chunks[i]) != len(buf) {
+	for ; len(buf) > 0 && i < len(k.chunks) && k.chunks[i] != nil; i++ {
+		buf = buf[copy(buf, k.chunks[i]):]
+	}
+	if len(buf) > 0 {
 		return transport.ErrNotFound
 	}
 	return nil

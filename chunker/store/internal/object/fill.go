@@ -58,7 +58,7 @@ func (r *recovered) recover(k Keeper) {
 		first := m * chunker.ChunksPerMeta
 		for i := first; i < first+h.MetaLeaves(m); i++ {
 			b := buf[:h.ChunkLen(i)]
-			if k.ReadChunk(i, b) == nil && r.tree.VerifyChunk(i, b) == nil {
+			if k.ReadChunks(i, b) == nil && r.tree.VerifyChunk(i, b) == nil {
 				r.have.Add(uint32(i))
 				r.bytes += int64(len(b))
 			}

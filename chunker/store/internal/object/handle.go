@@ -98,3 +98,12 @@ func (h *Handle) ReadChunk(i int, buf []byte) ([]byte, error) {
 	defer h.mu.RUnlock()
 	return h.Object.ReadChunk(i, buf)
 }
+
+// ReadRun is Object.ReadRun.
+func (h *Handle) ReadRun(i int, buf []byte) ([]byte, error) {
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	defer h.mu.RUnlock()
+	return h.Object.ReadRun(i, buf)
+}

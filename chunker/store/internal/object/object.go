@@ -29,8 +29,9 @@ type Keeper interface {
 	Recovered(n int64)
 	// WriteChunk keeps proved bytes of a chunk, for which there is room.
 	WriteChunk(i int, data []byte) error
-	// ReadChunk fills buf with what is kept of chunk i, unproved.
-	ReadChunk(i int, buf []byte) error
+	// ReadChunks fills buf with what is kept from chunk i on, unproved: one chunk
+	// or several that are all there.
+	ReadChunks(i int, buf []byte) error
 	// SaveProof keeps a proof that was checked.
 	SaveProof(m int, p chunker.MetaProof) error
 	// LoadProof returns what SaveProof kept, unproved.

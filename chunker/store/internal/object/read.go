@@ -35,7 +35,7 @@ func (o *Object) ReadChunk(i int, buf []byte) ([]byte, error) {
 	}
 	n := o.header.ChunkLen(i)
 	buf = slices.Grow(buf[:0], n)[:n]
-	err = o.keeper.ReadChunk(i, buf)
+	err = o.keeper.ReadChunks(i, buf)
 	if err == nil && chunker.LeafHash(buf) == leaf {
 		return buf, nil
 	}
@@ -43,6 +43,48 @@ func (o *Object) ReadChunk(i int, buf []byte) ([]byte, error) {
 		return nil, fmt.Errorf("chunk %d of %s: %w: %w", i, o.id, store.ErrCorrupt, err)
 	}
 	return nil, fmt.Errorf("chunk %d of %s: %w", i, o.id, store.ErrCorrupt)
+}
+
+// ReadRun appends chunk i and those after it that are there to buf[:0], up to the
+// end of its MetaChunk and 64 KiB, each hashed on this very read.
+func (o *Object) ReadRun(i int, buf []byte) ([]byte, error) {
+	n := o.run(i)
+	if n <= 1 {
+		return o.ReadChunk(i, buf)
+	}
+	if _, err := o.leaf(i); err != nil {
+		return o.ReadChunk(i, buf) // which says what is wrong
+	}
+	cs := o.header.ChunkSize()
+	size := (n-1)*cs + o.header.ChunkLen(i+n-1)
+	buf = slices.Grow(buf[:0], size)[:size]
+	if o.keeper.ReadChunks(i, buf) != nil {
+		return o.ReadChunk(i, buf) // one damaged chunk must not hide the others
+	}
+	for j := range n {
+		leaf, err := o.leaf(i + j)
+		if err != nil || chunker.LeafHash(buf[j*cs:min((j+1)*cs, size)]) != leaf {
+			if j == 0 {
+				return o.ReadChunk(i, buf)
+			}
+			return buf[:j*cs], nil
+		}
+	}
+	return buf, nil
+}
+
+// run returns how many chunks from i on are there, within ReadRun's limits.
+func (o *Object) run(i int) (n int) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if !o.begun || i < 0 {
+		return 0
+	}
+	most := min(chunker.ChunksPerMeta-i%chunker.ChunksPerMeta, chunker.MaxChunkSize/o.header.ChunkSize(), o.header.NumChunks()-i)
+	for n < most && o.have.Contains(uint32(i+n)) {
+		n++
+	}
+	return n
 }
 
 // leaf returns the hash chunk i must have, or wraps chunker.ErrNoProof.
