@@ -18,6 +18,7 @@ import (
 type Reader struct {
 	ctx    context.Context
 	obj    Object
+	read   func(i int, buf []byte) ([]byte, error) // one chunk or a few
 	header chunker.Header
 	begun  bool // header is valid
 	off    int64
@@ -30,7 +31,11 @@ type Reader struct {
 // Reading ends with the cause of ctx when that ends. An object whose header is
 // not known yet is waited for.
 func NewReader(ctx context.Context, obj Object, offset int64) *Reader {
-	return &Reader{ctx: ctx, obj: obj, off: max(offset, 0)}
+	r := &Reader{ctx: ctx, obj: obj, read: obj.ReadChunk, off: max(offset, 0)}
+	if runs, ok := obj.(RunReader); ok {
+		r.read = runs.ReadRun
+	}
+	return r
 }
 
 // Read waits until there is at least one byte and returns at most what was
@@ -87,7 +92,7 @@ func (r *Reader) load(i int) error {
 	if err := r.obj.Wait(r.ctx, i); err != nil {
 		return fmt.Errorf("waiting for chunk %d of %s: %w", i, r.obj.ID(), err)
 	}
-	buf, err := r.obj.ReadRun(i, r.buf)
+	buf, err := r.read(i, r.buf)
 	if err != nil {
 		return err
 	}

@@ -63,15 +63,19 @@ type Object interface {
 	ID() chunker.ObjectID
 	// Complete reports whether every chunk is there and, on disk, safely so.
 	Complete() bool
-	// ReadRun is ReadChunk for chunk i and those that follow it and are there, a
-	// few at a time: at least one and at most 64 KiB.
-	ReadRun(i int, buf []byte) ([]byte, error)
 	// Wait blocks until chunk i is there. It returns the context's cause when
 	// that ends first, and an error at once for a chunk the object does not have.
 	Wait(ctx context.Context, chunk int) error
 	// Changed returns a channel that is closed at the next change of the
 	// header, of Have or of Complete. Get it before looking.
 	Changed() <-chan struct{}
+}
+
+// RunReader is what an Object may be too: cheaper to read in order.
+type RunReader interface {
+	// ReadRun is ReadChunk for chunk i and those that follow it and are there, a
+	// few at a time: at least one chunk and at most 64 KiB, each hashed on this read.
+	ReadRun(i int, buf []byte) ([]byte, error)
 }
 
 // Spool takes bytes of which nothing is known yet. One goroutine writes; any

@@ -199,7 +199,7 @@ func (k *keeper) resume() (same bool, err error) {
 }
 
 func (k *keeper) closeFiles() error {
-	err := closeAll(k.data, k.proofs, k.dir)
+	err := errors.Join(closeAll(k.data, k.proofs), unlock(k.dir))
 	k.data, k.proofs, k.dir = nil, nil, nil
 	return err
 }

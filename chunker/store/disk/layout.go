@@ -124,6 +124,15 @@ func closeAll(files ...file) error {
 	return errors.Join(errs...)
 }
 
+// unlock gives up a lock and closes the file. Closing alone would leave the lock
+// with a process that is just being forked.
+func unlock(f file) error {
+	if f == nil {
+		return nil
+	}
+	return errors.Join(f.Unlock(), f.Close())
+}
+
 // diskError names a full disk by the store's own error.
 func diskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {

@@ -187,5 +187,5 @@ func (s *Store) nobodyHolds(dir string) (bool, error) {
 		return false, err
 	}
 	free, err := d.Lock(true, false)
-	return free, errors.Join(err, d.Close())
+	return free, errors.Join(err, unlock(d))
 }

@@ -194,7 +194,7 @@ func (b *spooled) Drop() error {
 
 // Close lets go of the files.
 func (b *spooled) Close() error {
-	err := closeAll(b.data, b.lock)
+	err := errors.Join(closeAll(b.data), unlock(b.lock))
 	b.store.mu.Lock()
 	delete(b.store.spools, b)
 	b.store.mu.Unlock()

@@ -16,7 +16,10 @@ type Handle struct {
 	release func() error // nil once closed
 }
 
-var _ store.Object = (*Handle)(nil)
+var (
+	_ store.Object    = (*Handle)(nil)
+	_ store.RunReader = (*Handle)(nil)
+)
 
 // NewHandle returns a handle whose Close calls release once.
 func NewHandle(o *Object, release func() error) *Handle {
