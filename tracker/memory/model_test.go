@@ -27,7 +27,7 @@ func (s *shard) check() error {
 			used[g.Widen()] += n
 		}
 	}
-	refs, members, statements, lone := map[uint32]uint32{}, 0, 0, 0
+	refs, members, statements, lone, reported := map[uint32]uint32{}, 0, 0, 0, 0
 	for key, row := range s.swarmOf {
 		sw := s.swarms.at(row)
 		book(sw.owner, swarmCost)
@@ -38,6 +38,9 @@ func (s *shard) check() error {
 				return fmt.Errorf("holder %d of %s is out of place: %+v", m, key, *h)
 			}
 			counts[h.content]++
+			if s.reports[m] != nil {
+				reported++
+			}
 			refs[h.peer]++
 			members++
 			book(s.peers.at(h.peer).group, holderCost)
@@ -68,7 +71,7 @@ func (s *shard) check() error {
 		}
 		book(s.peers.at(row).group, peerCost)
 	}
-	book(0, int64(len(s.reports))*reportCost)
+	book(0, int64(reported)*reportCost)
 	if members != len(s.holderOf) || lone != len(s.lone) || statements != s.statements || bytes != s.bytes || len(used) != len(s.used) {
 		return fmt.Errorf("booked %d holders, %d lone, %d statements, %d bytes, %d groups; there are %d, %d, %d, %d, %d",
 			len(s.holderOf), len(s.lone), s.statements, s.bytes, len(s.used), members, lone, statements, bytes, len(used))
