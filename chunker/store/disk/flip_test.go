@@ -2,7 +2,9 @@ package disk
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -145,4 +147,36 @@ func FuzzReadHeader(f *testing.F) {
 			t.Errorf("%x: %+v, %v", b, h, err)
 		}
 	})
+}
+
+// TestRow47_ReaderStopsBeforeDamage reads in order: what stands before the damage
+// comes out, then the error, and after the chunk was fetched again the rest.
+func TestRow47_ReaderStopsBeforeDamage(t *testing.T) {
+	dir := t.TempDir()
+	c := storetest.Make(t, 1, 40<<10)
+	s := openStore(t, dir, store.Options{})
+	storetest.Put(t, s, c)
+	data := filepath.Join(dir, filepath.FromSlash(objectPath(c.ID)), dataName)
+	for _, bad := range []int{0, 5, 15, 16, 39} {
+		obj, err := s.OpenObject(c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flip(t, data, 8*(c.ChunkOffset(bad)+100))
+		r := store.NewReader(context.Background(), obj, 0)
+		head, err := io.ReadAll(r)
+		if !errors.Is(err, store.ErrCorrupt) || !bytes.Equal(head, c.Bytes[:c.ChunkOffset(bad)]) {
+			t.Errorf("chunk %d is damaged: read %d bytes: %v", bad, len(head), err)
+		}
+		if err := obj.Put(bad, c.Chunk(bad)); err != nil {
+			t.Fatal(err)
+		}
+		tail, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(append(head, tail...), c.Bytes) {
+			t.Errorf("chunk %d was fetched again: read %d bytes more: %v", bad, len(tail), err)
+		}
+		if err := obj.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
