@@ -180,3 +180,21 @@ func TestRow47_ReaderStopsBeforeDamage(t *testing.T) {
 		}
 	}
 }
+
+// TestRow47_PartialObjectIsHashedWhenOpened damages a chunk of a partial object
+// while nobody has it open: it must not count as there.
+func TestRow47_PartialObjectIsHashedWhenOpened(t *testing.T) {
+	dir := t.TempDir()
+	c := storetest.Make(t, 1, 40<<10)
+	s := openStore(t, dir, store.Options{})
+	putSome(t, s, c, 30)
+	flip(t, filepath.Join(dir, filepath.FromSlash(objectPath(c.ID)), dataName), 8*5000)
+	obj, err := openStore(t, dir, store.Options{}).OpenObject(c.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer obj.Close()
+	if have := obj.Have(); have.Count() != 29 || have.Contains(4) {
+		t.Errorf("%d of 29 good chunks count as there, the damaged one: %v", have.Count(), have.Contains(4))
+	}
+}
