@@ -14,5 +14,7 @@
 //	world N [FLAG...]           spawn origin, tracker and N peers p1..pN, with FLAGs; sets ORIGIN,
 //	                            TRACKER, P1..PN (proxies) and ADMIN1..ADMINN
 //	mkfile FILE SIZE            write pseudo-random bytes, the same every time
+//	urlkey VAR URL              the key under which trackers know a URL
+//	etag VAR FILE               the ETag in a header file of httpget
 //	code CODE PROGRAM ARG...    run to the end and expect that exit code; output in the files out and err
 package testscripts

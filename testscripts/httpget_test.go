@@ -2,6 +2,8 @@ package testscripts
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -39,6 +42,7 @@ func httpgetMain(args []string) int {
 	data := flags.String("d", "", "request body")
 	body := flags.String("o", "", "file for the body")
 	head := flags.String("D", "", "file for the header")
+	n := flags.Int("n", 1, "so many requests at once; all must be answered alike")
 	header := http.Header{}
 	flags.Var(headerFlag{header}, "H", "header field")
 	if flags.Parse(args) != nil || flags.NArg() != 1 {
@@ -60,41 +64,68 @@ func httpgetMain(args []string) int {
 	if *proxy != "" {
 		transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: *proxy})
 	}
-	if err := exchange(transport, req, *head, *body); err != nil {
+	if err := crowd(*n, transport, req, *head, *body); err != nil {
 		fmt.Fprintln(os.Stderr, "httpget:", err)
 		return 1
 	}
 	return 0
 }
 
-// exchange does the request and writes what came.
-func exchange(transport *http.Transport, req *http.Request, head, body string) error {
+// crowd does the request n times at once; the last answer goes to the files if all
+// bodies are the same.
+func crowd(n int, transport *http.Transport, req *http.Request, head, body string) error {
+	sums, errs := make([]string, n), make([]error, n)
+	var wg sync.WaitGroup
+	for i := range n - 1 {
+		wg.Go(func() {
+			resp, err := transport.RoundTrip(req.Clone(req.Context()))
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			defer resp.Body.Close()
+			h := sha256.New()
+			_, errs[i] = io.Copy(h, resp.Body)
+			sums[i] = fmt.Sprintf("%d %x", resp.StatusCode, h.Sum(nil))
+		})
+	}
+	sums[n-1], errs[n-1] = exchange(transport, req, head, body)
+	wg.Wait()
+	if slices.ContainsFunc(sums, func(s string) bool { return s != sums[0] }) {
+		errs = append(errs, fmt.Errorf("the answers differ: %q", sums))
+	}
+	return errors.Join(errs...)
+}
+
+// exchange does the request, writes what came and returns status and hash.
+func exchange(transport *http.Transport, req *http.Request, head, body string) (string, error) {
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
 	fmt.Printf("status %d\n", resp.StatusCode)
 	if head != "" {
 		if err := os.WriteFile(head, []byte(headerText(resp.Header)), 0o600); err != nil {
-			return err
+			return "", err
 		}
 	}
-	out := io.Discard
+	h := sha256.New()
+	out := io.Writer(h)
 	if body != "" {
 		f, err := os.Create(body)
 		if err != nil {
-			return err
+			return "", err
 		}
 		defer f.Close()
-		out = f
+		out = io.MultiWriter(h, f)
 	}
 	n, err := io.Copy(out, resp.Body)
 	fmt.Printf("bytes %d\n", n)
 	if err == nil && len(resp.Trailer) > 0 {
 		fmt.Print("trailer " + headerText(resp.Trailer))
 	}
-	return err
+	return fmt.Sprintf("%d %x", resp.StatusCode, h.Sum(nil)), err
 }
 
 // headerText returns a header, one sorted line per value.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"nt/internal/resource"
 )
 
 // patience bounds every wait of a script: a test that hangs fails by name.
@@ -278,4 +280,27 @@ func cmdMkfile(ts *testscript.TestScript, neg bool, args []string) {
 	rand.NewChaCha8([32]byte{1}).Read(b)
 	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o700))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdUrlkey sets a variable to the key under which trackers know a URL.
+func cmdUrlkey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: urlkey VAR URL")
+	}
+	u, err := resource.ParseURL(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], u.Key().String())
+}
+
+// cmdEtag sets a variable to the ETag in a header file.
+func cmdEtag(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: etag VAR FILE")
+	}
+	_, rest, ok := strings.Cut(ts.ReadFile(args[1]), "Etag: ")
+	if !ok {
+		ts.Fatalf("no ETag in %s", args[1])
+	}
+	tag, _, _ := strings.Cut(rest, "\n")
+	ts.Setenv(args[0], tag)
 }

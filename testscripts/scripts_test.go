@@ -43,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"mode":     cmdMode,
 			"poll":     cmdPoll,
 			"world":    cmdWorld,
+			"urlkey":   cmdUrlkey,
+			"etag":     cmdEtag,
 			"mkfile":   cmdMkfile,
 			"code":     cmdCode,
 		},
