@@ -1,0 +1,150 @@
+package roulette
+
+import (
+	"slices"
+	"time"
+)
+
+// patience returns after what time a request to v is overdue, and when it is given up.
+func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
+	l := v.lat
+	if l.n == 0 {
+		l = c.lat
+	}
+	if l.n == 0 {
+		return c.p.HelloRetry, c.p.HelloRetry * 3 / 2
+	}
+	soft = l.mean + 2*l.dev + c.p.LateSlack
+	return soft, soft + l.dev*4 + c.p.LateSlack*3
+}
+
+// silence is how long a neighbour that owes us answers may say nothing at all.
+func (c *Core) silence(v *neighbour) time.Duration {
+	_, hard := c.patience(v)
+	return hard
+}
+
+// overdue frees the window of requests that are late and gives up those that are lost.
+func (c *Core) overdue() {
+	for _, v := range c.neighbours {
+		if len(v.asked) == 0 {
+			continue
+		}
+		soft, hard := c.patience(v)
+		for i := 0; i < len(v.asked); i++ {
+			a := &v.asked[i]
+			age := c.now - a.at
+			if age >= soft && !a.late {
+				a.late = true
+				c.stats.Late++
+			}
+			if age < hard {
+				continue
+			}
+			if v.heard < a.at {
+				v.tries++
+			}
+			v.restTill = c.now + hard
+			c.giveUp(v, i)
+			i--
+		}
+		c.settle(v)
+	}
+}
+
+// maxOld bounds the requests that were given up and whose answer is still welcome.
+const maxOld = 16
+
+// giveUp releases the i-th request at v; its answer is still welcome.
+func (c *Core) giveUp(v *neighbour, i int) {
+	c.stats.GivenUp++
+	a := v.asked[i]
+	c.takeOff(v, i)
+	if len(v.old) >= maxOld {
+		v.old = append(v.old[:0], v.old[1:]...)
+	}
+	v.old = append(v.old, a)
+}
+
+// takeOff removes the i-th request at v and makes its chunk free to be asked for elsewhere.
+func (c *Core) takeOff(v *neighbour, i int) {
+	chunk := int(v.asked[i].chunk)
+	v.asked = append(v.asked[:i], v.asked[i+1:]...)
+	if chunk < 0 {
+		return
+	}
+	if c.reserved[chunk]--; c.reserved[chunk] == 0 && !c.bits.has(chunk) {
+		c.free.add(chunk)
+		c.barrenOff()
+	}
+}
+
+func (c *Core) barrenOff() {
+	for _, v := range c.neighbours {
+		v.barren = false
+	}
+}
+
+// matchAsk finds the request that m answers and takes it off the window.
+// Requests to one neighbour are answered in order, so those made before it and not
+// answered are lost.
+func (c *Core) matchAsk(v *neighbour, m *Data) bool {
+	at := findAsk(v.asked, m)
+	if at < 0 {
+		if at = findAsk(v.old, m); at < 0 {
+			return false
+		}
+		if a := &v.old[at]; a.left > 1 {
+			a.left--
+		} else {
+			v.old = append(v.old[:at], v.old[at+1:]...)
+		}
+		return true
+	}
+	a := &v.asked[at]
+	v.lat.add(c.now - a.at)
+	c.lat.add(c.now - a.at)
+	if a.left--; a.left > 0 && m.For == m.Chunk {
+		a.at, a.late = c.now, false // the rest is under way
+		return true
+	}
+	sent := a.at
+	c.takeOff(v, at)
+	for i := 0; i < len(v.asked); i++ {
+		if b := &v.asked[i]; b.at < sent && b.chunk >= 0 {
+			c.giveUp(v, i)
+			i--
+		}
+	}
+	c.settle(v)
+	return true
+}
+
+func findAsk(list []asked, m *Data) int {
+	for i := range list {
+		a := &list[i]
+		if m.Blind && a.chunk < 0 || !m.Blind && a.chunk == int32(m.For) && (m.For != m.Chunk || m.Block >= a.first) {
+			return i
+		}
+	}
+	return -1
+}
+
+// cancel takes back what is asked of w for chunk i, which came from elsewhere.
+func (c *Core) cancel(w *neighbour, i int) {
+	for k := range w.asked {
+		a := &w.asked[k]
+		if a.chunk != int32(i) {
+			continue
+		}
+		if !a.sent {
+			w.asks = slices.DeleteFunc(w.asks, func(q Ask) bool { return int(q.Chunk) == i && !q.ProofOnly })
+			c.takeOff(w, k)
+		} else {
+			c.giveUp(w, k)
+			c.send(w, &Cancel{Chunks: []uint32{uint32(i)}})
+		}
+		c.settle(w)
+		return
+	}
+}

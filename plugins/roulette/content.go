@@ -1,0 +1,236 @@
+package roulette
+
+import (
+	"time"
+
+	"nt/chunker"
+)
+
+// partial is a chunk of several blocks that is being put together.
+type partial struct {
+	buf   []byte
+	got   uint64 // blocks that came; a chunk has at most 64
+	from  NeighbourID
+	mixed bool // from more than one neighbour: nobody to blame
+}
+
+// heldBlock waits for the header or for the proof of its MetaChunk.
+type heldBlock struct {
+	from  NeighbourID
+	chunk uint32
+	block uint8
+	data  []byte
+}
+
+// maxHeld bounds the held blocks; more are dropped and asked for again.
+const maxHeld = 64
+
+// proofRetry is how long a proof that was asked for may take.
+const proofRetry = 300 * time.Millisecond
+
+func (c *Core) blocksOf(i int) int {
+	return (c.header.ChunkLen(i) + BlockSize - 1) / BlockSize
+}
+
+// takeBlock takes one block that was asked for.
+func (c *Core) takeBlock(v *neighbour, chunk uint32, block uint8, data []byte) {
+	i := int(chunk)
+	if !c.known {
+		c.hold(v, chunk, block, data)
+		return
+	}
+	if i >= c.n || int(block) >= c.blocksOf(i) || len(data) != min(BlockSize, c.header.ChunkLen(i)-int(block)*BlockSize) {
+		c.ban(v, ErrDishonest)
+		return
+	}
+	if c.bits.has(i) {
+		c.stats.Duplicate++
+		return
+	}
+	if meta := chunker.MetaOf(i); !c.cfg.Content.HasProof(meta) {
+		c.hold(v, chunk, block, data)
+		c.wantProof(v, meta)
+		return
+	}
+	if c.blocks == 1 {
+		c.put(v, i, data, false)
+		return
+	}
+	p := c.partials[i]
+	if p == nil {
+		p = &partial{buf: make([]byte, c.header.ChunkLen(i)), from: v.id}
+		c.partials[i] = p
+	}
+	if p.got&(1<<block) != 0 {
+		c.stats.Duplicate++
+		return
+	}
+	p.mixed = p.mixed || p.from != v.id
+	p.got |= 1 << block
+	copy(p.buf[int(block)*BlockSize:], data)
+	if p.got == 1<<c.blocksOf(i)-1 {
+		delete(c.partials, i)
+		c.put(v, i, p.buf, p.mixed)
+	}
+}
+
+// put gives a chunk to the verified door.
+func (c *Core) put(v *neighbour, i int, data []byte, mixed bool) {
+	switch err := c.cfg.Content.Put(i, data); {
+	case err == nil:
+		c.stored(v, i)
+	case !isFault(err):
+		c.fail(err)
+	default:
+		c.stats.Bad++
+		if !mixed {
+			c.ban(v, ErrPoison)
+		}
+	}
+}
+
+// stored notes a new chunk.
+func (c *Core) stored(v *neighbour, i int) {
+	c.have.Add(uint32(i))
+	c.bits.add(i)
+	c.free.drop(i)
+	c.missing--
+	c.progress, c.rescues = c.now, 0
+	c.emit(Stored{i, v.id})
+	for _, w := range c.neighbours {
+		if w != v && c.reserved[i] > 0 {
+			c.cancel(w, i)
+		}
+	}
+	if c.missing == 0 {
+		c.done = true
+		c.emit(Complete{})
+	}
+}
+
+func (c *Core) hold(v *neighbour, chunk uint32, block uint8, data []byte) {
+	if len(c.held) < maxHeld {
+		c.held = append(c.held, heldBlock{v.id, chunk, block, append([]byte(nil), data...)})
+	}
+}
+
+// retryHeld takes the held blocks again after a header or a proof came.
+func (c *Core) retryHeld() {
+	held := c.held
+	c.held = nil
+	for _, h := range held {
+		v := c.byID[h.from]
+		if v == nil { // gone, but its bytes can still be proved
+			v = &neighbour{id: h.from}
+		}
+		c.takeBlock(v, h.chunk, h.block, h.data)
+	}
+}
+
+// wantProof asks v for the proof of a MetaChunk, unless somebody was just asked.
+func (c *Core) wantProof(v *neighbour, meta int) {
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+		return
+	}
+	if v.seed || c.byID[v.id] == nil {
+		v = c.prover(v, meta)
+	}
+	if v == nil {
+		return
+	}
+	c.proofAsk[meta] = c.now
+	c.send(v, &Request{Asks: []Ask{{Chunk: uint32(meta * chunker.ChunksPerMeta), ProofOnly: true}}})
+}
+
+// prover returns a reader that holds a chunk of the MetaChunk, and so its proof,
+// rather than the seed v, which is asked by everybody.
+func (c *Core) prover(v *neighbour, meta int) *neighbour {
+	mask := uint64(1<<chunker.ChunksPerMeta-1) << (meta * chunker.ChunksPerMeta % 64)
+	var best *neighbour
+	for _, w := range c.neighbours {
+		if w.seed || w.delivered == 0 || w.have[meta*chunker.ChunksPerMeta/64]&mask == 0 {
+			continue
+		}
+		if best == nil || c.expect(w) < c.expect(best) {
+			best = w
+		}
+	}
+	if best == nil && c.byID[v.id] != nil {
+		return v
+	}
+	return best
+}
+
+// lacksProof reports whether the proof of chunk i is missing and nobody was asked,
+// and notes that somebody is now.
+func (c *Core) lacksProof(i int) bool {
+	meta := chunker.MetaOf(i)
+	if c.cfg.Content.HasProof(meta) {
+		return false
+	}
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+		return false
+	}
+	c.proofAsk[meta] = c.now
+	return true
+}
+
+// receiveProof takes a header and the hashes of a MetaChunk.
+func (c *Core) receiveProof(v *neighbour, m *Proof) {
+	if m.Header != nil && !c.adoptHeader(v, *m.Header) {
+		return
+	}
+	if !c.known || len(m.Hashes) == 0 {
+		return
+	}
+	p, err := c.header.ParseMetaProof(int(m.Meta), m.Hashes)
+	if err == nil {
+		err = c.cfg.Content.AddProof(int(m.Meta), p)
+	}
+	switch {
+	case err == nil:
+		c.retryHeld()
+	case isFault(err):
+		c.ban(v, ErrPoison)
+	default:
+		c.fail(err)
+	}
+}
+
+// adoptHeader takes the object's header; a forged one bans its sender.
+func (c *Core) adoptHeader(v *neighbour, h chunker.Header) bool {
+	if c.known {
+		return true
+	}
+	if h.ID() != c.cfg.Object {
+		c.ban(v, ErrPoison)
+		return false
+	}
+	if err := c.cfg.Content.Begin(h); err != nil {
+		c.fail(err)
+		return false
+	}
+	c.learnHeader(h)
+	if c.done {
+		c.emit(Complete{})
+	}
+	c.retryHeld()
+	return true
+}
+
+// sendProof sends the proof of a MetaChunk, once per neighbour, and the header if asked.
+func (c *Core) sendProof(v *neighbour, meta int, header, again bool) {
+	m := &Proof{Meta: uint32(meta)}
+	if header {
+		m.Header = &c.header
+	}
+	if !v.proofs[meta] || again {
+		if p, err := c.cfg.Content.MetaProof(meta); err == nil {
+			m.Hashes = p.AppendBinary(nil)
+			v.proofs[meta] = true
+		}
+	}
+	if m.Header != nil || m.Hashes != nil {
+		c.send(v, m)
+	}
+}

@@ -1,0 +1,368 @@
+package roulette
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"nt/chunker"
+	"nt/chunker/nois"
+	"nt/transport"
+)
+
+// Content is the object as the store holds it: the one verified door
+// (transport.Sink) and what a proof for others needs. The core calls it
+// synchronously and keeps nothing of what it passes.
+type Content interface {
+	Header() (chunker.Header, bool)
+	Begin(chunker.Header) error
+	Have() *nois.Set
+	HasProof(meta int) bool
+	AddProof(meta int, p chunker.MetaProof) error
+	MetaProof(meta int) (chunker.MetaProof, error)
+	Put(i int, data []byte) error
+}
+
+// Config is what a Core is made of.
+type Config struct {
+	Params Params
+	Rand   *rand.Rand // the only source of chance
+	Object chunker.ObjectID
+	// Content may hold all of the object, a part, or not even its header.
+	Content Content
+	// Seed says that this node answers JOIN, stays, and is exempt from tit-for-tat on
+	// the sending side (F19).
+	Seed   bool
+	Ledger *Ledger // shared by the node's swarms
+	Uplink *Uplink // shared by the node's swarms
+}
+
+// Core is one node's part in one swarm. Every method takes the time as a
+// duration since an epoch of the caller's choice; it must never go back. Core
+// is not safe for concurrent use: one goroutine drives it.
+type Core struct {
+	p   Params
+	cfg Config
+	rng *rand.Rand
+	now time.Duration
+	out []Action
+
+	// The object.
+	header    chunker.Header
+	known     bool // header
+	n         int  // chunks
+	blocks    int  // of a whole chunk
+	have      *nois.Set
+	bits      bitset
+	free      bitset   // missing and not asked for
+	avail     []uint16 // neighbours that hold each chunk
+	reserved  []uint8  // neighbours each missing chunk is asked of
+	missing   int
+	done      bool
+	failed    bool
+	partials  map[int]*partial
+	held      []heldBlock // blocks that wait for a header or a proof
+	proofAsk  map[int]time.Duration
+	summary   []byte // cached for DATA
+	inSummary int
+
+	// Neighbours, in order of arrival.
+	neighbours []*neighbour
+	byID       map[NeighbourID]*neighbour
+	byAddr     map[netip.AddrPort]*neighbour
+	lastID     NeighbourID
+	cache      rouletteCache
+	banned     map[netip.AddrPort]bool
+	bannedKeys map[transport.PeerID]bool
+	resting    map[netip.AddrPort]time.Duration
+
+	lat       latency // over all neighbours
+	down      rateMeter
+	progress  time.Duration // last new chunk, or last rescue
+	rescues   int           // in a row, without progress
+	seekAt    time.Duration
+	statusAt  time.Duration
+	contentAt time.Duration // last DATA sent
+	members   members
+	served    []uint32 // seed: how often each chunk was sent
+	stats     Stats
+	size      []byte // scratch
+	left      bool
+}
+
+// Stats counts what a core saw; for reports and tests.
+type Stats struct {
+	Duplicate int // blocks that were there already
+	Unasked   int // blocks nobody asked for
+	Bad       int // chunks that failed their proof
+	Late      int // requests overdue
+	GivenUp   int // requests released
+	Dead      int // neighbours found dead
+	Met       int // neighbours that answered
+}
+
+// Add adds o's counters to s.
+func (s *Stats) Add(o Stats) {
+	s.Duplicate += o.Duplicate
+	s.Unasked += o.Unasked
+	s.Bad += o.Bad
+	s.Late += o.Late
+	s.GivenUp += o.GivenUp
+	s.Dead += o.Dead
+	s.Met += o.Met
+}
+
+// New returns a core that holds what cfg.Content holds.
+func New(cfg Config) *Core {
+	c := &Core{
+		p: cfg.Params, cfg: cfg, rng: cfg.Rand,
+		byID:       make(map[NeighbourID]*neighbour),
+		byAddr:     make(map[netip.AddrPort]*neighbour),
+		banned:     make(map[netip.AddrPort]bool),
+		bannedKeys: make(map[transport.PeerID]bool),
+		resting:    make(map[netip.AddrPort]time.Duration),
+		partials:   make(map[int]*partial),
+		proofAsk:   make(map[int]time.Duration),
+	}
+	if h, ok := cfg.Content.Header(); ok {
+		c.learnHeader(h)
+	}
+	return c
+}
+
+// learnHeader makes room for the object once its size is known.
+func (c *Core) learnHeader(h chunker.Header) {
+	c.header, c.known = h, true
+	c.n = h.NumChunks()
+	c.blocks = h.ChunkSize() / BlockSize
+	c.bits, c.free = newBitset(c.n), newBitset(c.n)
+	c.avail, c.reserved = make([]uint16, c.n), make([]uint8, c.n)
+	c.have = c.cfg.Content.Have()
+	for i := range c.n {
+		if c.have.Contains(uint32(i)) {
+			c.bits.add(i)
+		} else {
+			c.free.add(i)
+			c.missing++
+		}
+	}
+	if c.cfg.Seed {
+		c.served = make([]uint32, c.n)
+	}
+	for _, v := range c.neighbours {
+		v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
+		c.learnHave(v, v.told)
+		v.told = nil
+	}
+	c.done = c.missing == 0
+}
+
+// Actions returns what is to be done since the last call, in order.
+func (c *Core) Actions() []Action {
+	out := c.out
+	c.out = nil
+	return out
+}
+
+// Stats returns the counters.
+func (c *Core) Stats() Stats { return c.stats }
+
+// Done reports whether every chunk is there.
+func (c *Core) Done() bool { return c.done }
+
+// Have returns how many chunks are there and how many the object has.
+func (c *Core) Have() (have, of int) { return c.n - c.missing, c.n }
+
+// Degree returns the number of neighbours.
+func (c *Core) Degree() int { return len(c.neighbours) }
+
+// Join makes the peers seeds and asks them for WELCOME.
+func (c *Core) Join(now time.Duration, seeds []Introduction) {
+	c.now = now
+	c.progress = now
+	for _, s := range seeds {
+		if v := c.meet(s); v != nil {
+			v.seed = true
+			c.join(v)
+		}
+	}
+	c.step()
+}
+
+// AddPeers offers peers that a locator named.
+func (c *Core) AddPeers(now time.Duration, peers []Introduction) {
+	c.now = now
+	c.introduced(peers)
+	c.step()
+}
+
+// Accept names a peer that opened a session to us. It returns the neighbour, which may be
+// one we connected to ourselves, or false if there is no room or it is banned.
+func (c *Core) Accept(now time.Duration, peer transport.Peer) (NeighbourID, bool) {
+	c.now = now
+	if v := c.byAddr[peer.Addr]; v != nil {
+		return v.id, true
+	}
+	v := c.add(peer)
+	if v == nil {
+		return 0, false
+	}
+	return v.id, true
+}
+
+// Receive takes a message. Its slices are not kept.
+func (c *Core) Receive(now time.Duration, from NeighbourID, m Message) {
+	c.now = now
+	v := c.byID[from]
+	if v == nil || c.left {
+		return
+	}
+	c.hear(v, m)
+	if c.p.Profile == ProfileClassic {
+		c.receiveClassic(v, m)
+	} else {
+		c.receiveTuned(v, m)
+	}
+	c.step()
+}
+
+// hear is what every message tells whatever it says.
+func (c *Core) hear(v *neighbour, m Message) {
+	t := m.Clock()
+	if v.heard == 0 {
+		c.stats.Met++
+	}
+	v.heard = c.now
+	v.tries = 0
+	v.link.receive(c.now, t)
+	if t.Echo != 0 || t.Lag != 0 {
+		c.cfg.Uplink.echoed(&v.link, t.Echo, t.Lag)
+	}
+}
+
+// Lost says that the session to a neighbour broke.
+func (c *Core) Lost(now time.Duration, who NeighbourID) {
+	c.now = now
+	if v := c.byID[who]; v != nil {
+		c.drop(v, ErrSilent)
+	}
+	c.step()
+}
+
+// Advance lets time pass; call it when NextDeadline is reached.
+func (c *Core) Advance(now time.Duration) {
+	c.now = now
+	c.step()
+}
+
+// Leave says BYE to everybody. Nothing happens after it.
+func (c *Core) Leave(now time.Duration) {
+	c.now = now
+	for _, v := range c.neighbours {
+		c.send(v, &Bye{})
+		c.emit(Drop{v.id, v.peer, ErrLeaving})
+	}
+	c.left = true
+}
+
+// step does what the present state calls for.
+func (c *Core) step() {
+	if c.left || c.failed {
+		return
+	}
+	if c.p.Profile == ProfileClassic {
+		c.stepClassic()
+	} else {
+		c.stepTuned()
+	}
+}
+
+func (c *Core) emit(a Action) { c.out = append(c.out, a) }
+
+// send stamps m, accounts for its bytes and emits it.
+func (c *Core) send(v *neighbour, m Message) {
+	v.link.stamp(c.now, m.Clock())
+	c.size = Append(c.size[:0], m)
+	n := len(c.size)
+	n += c.unfilled(m)
+	c.cfg.Uplink.sent(c.now, &v.link, m.Clock().Sent, n)
+	c.emit(Send{v.id, m})
+}
+
+// tokenGuess is how long a token the driver fills in is taken to be, in bytes.
+const tokenGuess = MaxToken
+
+// unfilled is how many bytes the driver will add to m.
+func (c *Core) unfilled(m Message) int {
+	switch m := m.(type) {
+	case *Data:
+		if m.Payload == nil {
+			return m.Len + len(m.Peers)*tokenGuess
+		}
+	case *Welcome:
+		return len(m.Peers) * tokenGuess
+	case *Recommend:
+		return len(m.Peers) * tokenGuess
+	}
+	return 0
+}
+
+// fail stops the core for a fault of the Content.
+func (c *Core) fail(err error) {
+	c.failed = true
+	c.emit(Fail{err})
+}
+
+// mySummary is the have summary for messages whose room is short.
+func (c *Core) mySummary() []byte {
+	if !c.known {
+		return nil
+	}
+	if c.summary == nil || c.inSummary != c.n-c.missing || c.n > 8*MaxSummaryData {
+		c.summary = appendSummary(make([]byte, 0, MaxSummaryData), c.have, c.n, MaxSummaryData, c.rng)
+		c.inSummary = c.n - c.missing
+	}
+	return c.summary
+}
+
+// fullSummary is the have summary for messages with room.
+func (c *Core) fullSummary() []byte {
+	if !c.known {
+		return nil
+	}
+	return appendSummary(nil, c.have, c.n, MaxSummary, c.rng)
+}
+
+// learnHave adds what a have summary tells to what v holds.
+func (c *Core) learnHave(v *neighbour, summary []byte) {
+	if !c.known {
+		v.told = append(v.told[:0], summary...)
+		return
+	}
+	ok := parseSummary(summary, c.n, func(w int, mask uint64) {
+		for m := mask &^ v.have[w]; m != 0; m &= m - 1 {
+			i := w*64 + trailing(m)
+			v.have.add(i)
+			v.count++
+			c.avail[i]++
+			v.barren = false
+		}
+	})
+	if !ok {
+		c.ban(v, ErrDishonest)
+	}
+	c.noteNear(v)
+}
+
+// noteNear notes when a reader comes close to its end (see nearlyDone).
+func (c *Core) noteNear(v *neighbour) {
+	if v.nearAt == 0 && c.n >= 4*c.p.LeaveGuard && v.count < c.n && c.n-v.count <= c.p.LeaveGuard {
+		v.nearAt = c.now
+	}
+}
+
+// putErr tells the neighbour's fault from the store's.
+func isFault(err error) bool {
+	return errors.Is(err, chunker.ErrBadChunk) || errors.Is(err, chunker.ErrBadProof) || errors.Is(err, chunker.ErrNoProof)
+}

@@ -1,0 +1,319 @@
+package roulette
+
+import "time"
+
+// outstanding returns the blocks outstanding over all neighbours, and how many
+// of the requests are overdue.
+func (c *Core) outstanding() (open, late int) {
+	for _, v := range c.neighbours {
+		o, l := v.open()
+		open, late = open+o, late+l
+	}
+	return open, late
+}
+
+// window is how many blocks may be outstanding over all neighbours (R3): enough to
+// keep the downlink busy, never so many that it queues for long.
+func (c *Core) window() int {
+	return max(c.p.WindowBlocks, int(c.down.best(c.now)*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+}
+
+// perNeighbour is how many blocks may be outstanding at one neighbour.
+func (c *Core) perNeighbour(window int) int {
+	return max(c.p.PerNeighbour, 2*window/max(len(c.neighbours), 1))
+}
+
+// pump fills the window: each request goes to the neighbour with the shortest
+// expected answer, for the locally rarest chunk it has (R3, R5).
+func (c *Core) pump() {
+	open, _ := c.outstanding()
+	window := c.window()
+	limit := c.perNeighbour(window)
+	if open > window-c.p.PumpRoom {
+		return
+	}
+	for open < window {
+		v := c.bestSource(limit)
+		if v == nil {
+			break
+		}
+		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.avail, c.rng)
+		if i < 0 {
+			v.barren = true
+			continue
+		}
+		open += c.ask(v, i)
+	}
+	if open < window {
+		open += c.askBusySeed()
+	}
+	if open < window && c.missing <= c.p.Endgame {
+		c.endgame(window - open)
+	}
+}
+
+// pumpAt asks v for something because a DATA is about to go there anyway.
+func (c *Core) pumpAt(v *neighbour) {
+	if c.done || !c.known || v.barren {
+		return
+	}
+	open, _ := c.outstanding()
+	window := c.window() + c.p.PiggyExtra
+	for open < window && c.usable(v, c.perNeighbour(window)) {
+		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.avail, c.rng)
+		if i < 0 {
+			return
+		}
+		open += c.ask(v, i)
+	}
+}
+
+// askBusySeed asks a busy seed for a chunk that no other neighbour has, while the
+// window has room that nobody else can fill.
+func (c *Core) askBusySeed() (blocks int) {
+	known := 0
+	for _, v := range c.neighbours {
+		if !v.seed && v.count > 0 {
+			known++
+		}
+	}
+	for _, v := range c.neighbours {
+		if !v.seed || !v.busy || c.now < v.restTill || known < c.p.SeedAfter {
+			continue
+		}
+		if open, late := v.open(); late > 0 || open >= c.p.PerNeighbour {
+			continue
+		}
+		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.avail, c.rng)
+		if i >= 0 && c.avail[i] <= 1 {
+			blocks += c.ask(v, i)
+		}
+	}
+	return blocks
+}
+
+// bestSource returns the neighbour with the shortest expected answer among
+// those that have something for us and room, or nil.
+func (c *Core) bestSource(limit int) *neighbour {
+	var best *neighbour
+	var least time.Duration
+	for _, v := range c.neighbours {
+		if v.barren || !c.usable(v, limit) {
+			continue
+		}
+		if t := c.expect(v); best == nil || t < least {
+			if !v.offers(c.free) {
+				v.barren = true
+				continue
+			}
+			best, least = v, t
+		}
+	}
+	return best
+}
+
+func (v *neighbour) offers(free bitset) bool {
+	for w := range free {
+		if free[w]&v.have[w] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// usable reports whether another request may go to v.
+func (c *Core) usable(v *neighbour, limit int) bool {
+	if v.state < StateSecondHandshake || c.now < v.restTill {
+		return false
+	}
+	if v.seed {
+		limit = c.seedLimit(v, limit)
+	}
+	open, late := v.open()
+	return late == 0 && open < limit && !c.nearlyDone(v)
+}
+
+// seedLimit is how many blocks may be outstanding at a seed: it has all, so it would be asked
+// for everything. The fewer others there are the more; of a busy one only
+// what nobody else can give.
+func (c *Core) seedLimit(v *neighbour, limit int) int {
+	others := 0
+	for _, w := range c.neighbours {
+		if w != v && w.delivered > 0 {
+			others++
+		}
+	}
+	if v.busy && others > 0 {
+		return 0
+	}
+	return max(min(limit, c.p.WindowBlocks/(1+others)), c.p.PerNeighbour)
+}
+
+// nearlyDone reports whether v will have left before it could answer: readers leave the
+// moment they are done, and their summaries say when that will be (silent deaths).
+func (c *Core) nearlyDone(v *neighbour) bool {
+	return !v.seed && v.nearAt > 0 && c.now-v.nearAt < leaveTime
+}
+
+// leaveTime is how long a neighbour may take for its last few chunks and still be
+// taken to be leaving; who stays longer is stuck, and a source as good as any.
+const leaveTime = 250 * time.Millisecond
+
+// blockTime is a guess of how long one more request makes a neighbour's queue.
+const blockTime = 10 * time.Millisecond
+
+// expect is how long v would take to answer a request made now.
+func (c *Core) expect(v *neighbour) time.Duration {
+	rtt := v.link.rtt
+	if rtt == 0 {
+		rtt = 80 * time.Millisecond
+	}
+	open, _ := v.open()
+	return rtt + max(0, v.queue-(c.now-v.queueAt)) + time.Duration(open)*blockTime
+}
+
+// ask notes a request for what is missing of chunk i at v, to be sent with the
+// next DATA or on its own, and returns the number of blocks.
+func (c *Core) ask(v *neighbour, i int) int {
+	first, count := 0, c.blocksOf(i)
+	a := Ask{Chunk: uint32(i), Any: v.seed}
+	if p := c.partials[i]; p != nil {
+		for p.got&(1<<first) != 0 {
+			first++
+		}
+		end := first + 1
+		for end < count && p.got&(1<<end) == 0 {
+			end++
+		}
+		a.First, a.Count = uint8(first), uint8(end-first)
+		count = end - first
+	}
+	a.Proof = !v.busy && c.lacksProof(i)
+	if len(v.asks) == 0 {
+		v.asksAt = c.now
+	}
+	v.asks = append(v.asks, a)
+	v.asked = append(v.asked, asked{chunk: int32(i), first: uint8(first), left: uint8(count), at: c.now})
+	c.reserved[i]++
+	c.free.drop(i)
+	v.state = StateWaitForData
+	return count
+}
+
+// endgame asks idle neighbours for chunks that are outstanding elsewhere (R9).
+func (c *Core) endgame(room int) {
+	for w := range c.bits {
+		mask := ^c.bits[w] &^ c.free[w]
+		if w == c.n/64 {
+			mask &= 1<<(c.n%64) - 1
+		}
+		for ; mask != 0 && room > 0; mask &= mask - 1 {
+			i := w*64 + trailing(mask)
+			if c.reserved[i] != 1 || !c.overdueAnywhere(i) {
+				continue
+			}
+			if v := c.idleHolder(i); v != nil {
+				room -= c.ask(v, i)
+			}
+		}
+	}
+}
+
+// overdueAnywhere reports whether the request for chunk i takes longer than answers
+// take on average.
+func (c *Core) overdueAnywhere(i int) bool {
+	for _, v := range c.neighbours {
+		for k := range v.asked {
+			if a := &v.asked[k]; a.chunk == int32(i) {
+				return c.now-a.at > c.lat.mean+c.lat.dev
+			}
+		}
+	}
+	return true
+}
+
+func (c *Core) idleHolder(i int) *neighbour {
+	var best *neighbour
+	for _, v := range c.neighbours {
+		if !v.have.has(i) || v.asks != nil && len(v.asks) > 0 || !c.usable(v, 1) || v.asksFor(i) {
+			continue
+		}
+		if best == nil || c.expect(v) < c.expect(best) {
+			best = v
+		}
+	}
+	return best
+}
+
+func (v *neighbour) asksFor(i int) bool {
+	for _, a := range v.asked {
+		if a.chunk == int32(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// flushAsks sends the requests that found no DATA to ride on.
+func (c *Core) flushAsks() {
+	for _, v := range c.neighbours {
+		if len(v.asks) == 0 || len(v.queued) > 0 && c.now < v.asksAt+c.p.PiggybackWait {
+			continue
+		}
+		c.send(v, &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()})
+		c.told(v)
+	}
+}
+
+// takeAsks returns v's unsent requests, which leave now.
+func (c *Core) takeAsks(v *neighbour, max int) []Ask {
+	n := min(len(v.asks), max)
+	if n == 0 {
+		return nil
+	}
+	asks := v.asks[:n:n]
+	v.asks = v.asks[n:]
+	if len(v.asks) == 0 {
+		v.asks = nil
+	}
+	sent := 0
+	for i := range v.asked {
+		if a := &v.asked[i]; !a.sent && sent < n {
+			a.at, a.sent = c.now, true
+			sent++
+		}
+	}
+	return asks
+}
+
+// receiveData takes a block, if it was asked for.
+func (c *Core) receiveData(v *neighbour, m *Data) {
+	c.answered(v)
+	c.noteWish(v, m.WantPeers)
+	c.noteQueue(v, m.Queue)
+	c.learnHave(v, m.Have)
+	if c.byID[v.id] == nil {
+		return
+	}
+	c.introduced(m.Peers)
+	c.receiveAsks(v, m.Asks)
+	if !c.matchAsk(v, m) {
+		c.stats.Unasked++
+		return
+	}
+	v.delivered++
+	v.tab.received(m.Len)
+	c.down.add(c.now, float64(m.Len))
+	c.cache.add(v.id, len(c.neighbours))
+	c.markHave(v, int(m.Chunk))
+	c.takeBlock(v, m.Chunk, m.Block, m.Payload)
+}
+
+func (c *Core) markHave(v *neighbour, i int) {
+	if c.known && i < c.n && !v.have.has(i) {
+		v.have.add(i)
+		v.count++
+		c.avail[i]++
+		v.barren = false
+	}
+}

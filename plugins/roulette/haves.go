@@ -1,0 +1,141 @@
+package roulette
+
+import (
+	"math/bits"
+	"math/rand/v2"
+
+	"nt/chunker/nois"
+)
+
+// bitset is the set of chunks one node holds, for the picker: union and
+// difference of 64 chunks at a time. What goes on the wire is nois' form.
+type bitset []uint64
+
+func newBitset(n int) bitset { return make(bitset, (n+63)/64) }
+
+func (b bitset) has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
+func (b bitset) add(i int)      { b[i>>6] |= 1 << (i & 63) }
+func (b bitset) drop(i int)     { b[i>>6] &^= 1 << (i & 63) }
+
+// missingFrom returns a chunk that o has and b has not, or -1.
+func (b bitset) missingFrom(o bitset) int {
+	for w := range o {
+		if m := o[w] &^ b[w]; m != 0 {
+			return w*64 + bits.TrailingZeros64(m)
+		}
+	}
+	return -1
+}
+
+// lacks reports whether o has a chunk that b has not.
+func (b bitset) lacks(o bitset) bool {
+	return b.missingFrom(o) >= 0
+}
+
+// parseSummary calls add for every chunk of an object of n chunks that a have
+// summary (nois.AppendSummary's form) tells, and reports whether it is well formed.
+func parseSummary(b []byte, n int, add func(word int, mask uint64)) bool {
+	if len(b) == 0 {
+		return true
+	}
+	switch tag, body := b[0], b[1:]; tag {
+	case summaryBitmap:
+		if n > nois.MaxBitmapChunks || len(body) != nois.BitmapSize(uint32(n)) || n%8 != 0 && body[len(body)-1]>>(n%8) != 0 {
+			return false
+		}
+		for i, v := range body {
+			if v != 0 {
+				add(i/8, uint64(v)<<(8*(i%8)))
+			}
+		}
+		return true
+	case summaryIntervals:
+		ivs, rest, err := nois.ParseIntervals(body, uint32(n))
+		if err != nil || len(rest) != 0 {
+			return false
+		}
+		for _, iv := range ivs {
+			addRange(int(iv.Start), int(iv.End), add)
+		}
+		return true
+	}
+	return false
+}
+
+// The two forms nois.AppendSummary writes.
+const (
+	summaryIntervals = 0
+	summaryBitmap    = 1
+)
+
+func addRange(lo, hi int, add func(word int, mask uint64)) {
+	for lo < hi {
+		w := lo / 64
+		end := min(hi, (w+1)*64)
+		mask := ^uint64(0) << (lo % 64)
+		if end%64 != 0 {
+			mask &= 1<<(end%64) - 1
+		}
+		add(w, mask)
+		lo = end
+	}
+}
+
+// appendSummary appends the have summary of an object of n chunks in at most max
+// bytes. What does not fit is told another time: of many intervals the longest
+// four go and four from a random place, so that a neighbour who adds up what it
+// hears learns all of them.
+func appendSummary(b []byte, s *nois.Set, n, max int, rng *rand.Rand) []byte {
+	base := len(b)
+	if b = s.AppendSummary(b, uint32(n)); len(b)-base <= max && (b[base] == summaryBitmap || s.Intervals() <= nois.MaxWireIntervals) {
+		return b
+	}
+	if b = b[:base]; max > nois.BitmapSize(uint32(n)) && n <= nois.MaxBitmapChunks {
+		return s.AppendBitmap(append(b, summaryBitmap), uint32(n))
+	}
+	some := nois.Of(s.Top(4, uint32(n))...)
+	for at, k := uint32(rng.IntN(n)), 0; k < 4; k++ {
+		iv, ok := s.NextPresent(at)
+		if !ok {
+			break
+		}
+		some.AddRange(iv)
+		at = iv.End
+	}
+	for k := nois.MaxWireIntervals; ; k-- {
+		if b = some.AppendTop(append(b[:base], summaryIntervals), k); len(b)-base <= max {
+			return b
+		}
+	}
+}
+
+// rarest returns the chunk of cand (a word at a time, from a random word on)
+// with the lowest count, ties broken at random, or -1. It looks at no more than
+// maxLook candidates, which bounds its cost for large objects.
+func rarest(words int, cand func(w int) uint64, count []uint16, rng *rand.Rand) int {
+	const maxLook = 256
+	best, low, ties, looked := -1, 0, 0, 0
+	start := 0
+	if words > 1 {
+		start = rng.IntN(words)
+	}
+	for k := 0; k < words && looked < maxLook; k++ {
+		w := start + k
+		if w >= words {
+			w -= words
+		}
+		for m := cand(w); m != 0; m &= m - 1 {
+			i := w*64 + bits.TrailingZeros64(m)
+			looked++
+			switch n := int(count[i]); {
+			case best < 0 || n < low:
+				best, low, ties = i, n, 1
+			case n == low:
+				if ties++; rng.IntN(ties) == 0 {
+					best = i
+				}
+			}
+		}
+	}
+	return best
+}

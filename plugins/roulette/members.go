@@ -1,0 +1,117 @@
+package roulette
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// members is what a seed (or tracker) remembers of who joined, newest last.
+type members struct {
+	list []*member
+	of   map[NeighbourID]*member
+	rate rateMeter // JOINs, in 1/s
+}
+
+type member struct {
+	id     NeighbourID
+	intro  Introduction
+	joined time.Duration
+	heard  time.Duration
+	gone   bool
+}
+
+func (m *members) join(now time.Duration, v *neighbour, max int) {
+	if m.of == nil {
+		m.of = make(map[NeighbourID]*member)
+	}
+	if e := m.of[v.id]; e != nil {
+		e.heard = now
+		return
+	}
+	if len(m.list) >= max {
+		m.leave(m.list[0].id)
+		m.list = m.list[1:]
+	}
+	e := &member{id: v.id, intro: Introduction{Peer: v.peer}, joined: now, heard: now}
+	m.of[v.id] = e
+	m.list = append(m.list, e)
+}
+
+func (m *members) heard(now time.Duration, id NeighbourID) {
+	if e := m.of[id]; e != nil {
+		e.heard = now
+	}
+}
+
+func (m *members) leave(id NeighbourID) {
+	if e := m.of[id]; e != nil {
+		e.gone = true
+		delete(m.of, id)
+	}
+}
+
+// expire forgets who is gone or silent and returns how many are left.
+func (m *members) expire(now, ttl time.Duration) int {
+	for len(m.list) > 0 && (m.list[0].gone || now-m.list[0].heard > ttl) {
+		delete(m.of, m.list[0].id)
+		m.list = m.list[1:]
+	}
+	return len(m.of)
+}
+
+// pick returns up to k members other than self: first those whose age is between
+// young and old, who have something and will still be there, then the
+// newest of the rest.
+func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rng *rand.Rand) []Introduction {
+	var best, rest []*member
+	for i := len(m.list) - 1; i >= 0 && len(best) < 4*k+16; i-- {
+		e := m.list[i]
+		age := now - e.joined
+		switch {
+		case e.gone || e.id == self || now-e.heard > p.MemberTTL:
+		case age >= p.JoinYoung && age <= p.JoinOld:
+			best = append(best, e)
+		case len(rest) < k:
+			rest = append(rest, e)
+		}
+		if age > p.JoinOld && len(best)+len(rest) >= k {
+			break
+		}
+	}
+	rng.Shuffle(len(best), func(i, j int) { best[i], best[j] = best[j], best[i] })
+	var out []Introduction
+	for _, e := range append(best, rest...) {
+		if len(out) == k {
+			break
+		}
+		out = append(out, e.intro)
+	}
+	return out
+}
+
+// rateMeter measures events (or bytes) per second over about a second.
+type rateMeter struct {
+	from   time.Duration
+	sum    float64
+	rate   float64
+	top    float64 // highest lately
+	filled bool
+}
+
+const meterSpan = 500 * time.Millisecond
+
+func (r *rateMeter) add(now time.Duration, n float64) {
+	if now-r.from >= meterSpan {
+		got := r.sum / (now - r.from).Seconds()
+		if r.filled {
+			r.rate = (r.rate + got) / 2
+		} else {
+			r.rate, r.filled = got, r.from > 0
+		}
+		r.from, r.sum = now, 0
+	}
+	r.sum += n
+}
+
+// best is the highest rate measured lately.
+func (r *rateMeter) best(now time.Duration) float64 { return r.rate }

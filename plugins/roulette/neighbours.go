@@ -1,0 +1,155 @@
+package roulette
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"nt/transport"
+)
+
+func trailing(m uint64) int { return bits.TrailingZeros64(m) }
+
+// Limits of the tables that outsiders fill.
+const (
+	maxBanned  = 4096
+	maxResting = 1024
+	restTime   = 5 * time.Second // of a neighbour that never delivered
+	seedTable  = 1 << 14         // neighbours of a seed
+)
+
+// add makes a neighbour of a peer, or returns nil: no room, banned, resting.
+func (c *Core) add(peer transport.Peer) *neighbour {
+	room := c.p.MaxTable
+	if c.cfg.Seed {
+		room = seedTable
+	}
+	if c.left || len(c.neighbours) >= room || c.banned[peer.Addr] || !peer.ID.IsZero() && c.bannedKeys[peer.ID] {
+		return nil
+	}
+	c.lastID++
+	v := &neighbour{id: c.lastID, peer: peer, since: c.now, tab: c.cfg.Ledger.open(peer), proofs: make(map[int]bool)}
+	if c.known {
+		v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
+	}
+	v.cl.burst = c.p.FirstBurst
+	c.neighbours = append(c.neighbours, v)
+	c.byID[v.id], c.byAddr[peer.Addr] = v, v
+	return v
+}
+
+// meet makes a neighbour of an introduced peer and opens a session to it.
+func (c *Core) meet(in Introduction) *neighbour {
+	if c.byAddr[in.Peer.Addr] != nil {
+		return nil
+	}
+	if till, ok := c.resting[in.Peer.Addr]; ok && c.now < till {
+		return nil
+	}
+	v := c.add(in.Peer)
+	if v != nil {
+		c.emit(Connect{v.id, in})
+	}
+	return v
+}
+
+// introduced meets as many of the peers as there is room for and greets them.
+func (c *Core) introduced(peers []Introduction) {
+	if c.done || c.left {
+		return
+	}
+	var fresh []*neighbour
+	for _, in := range peers {
+		if len(c.neighbours) >= c.p.MaxDegree {
+			break
+		}
+		if v := c.meet(in); v != nil {
+			fresh = append(fresh, v)
+		}
+	}
+	for j, v := range fresh {
+		if c.p.Profile == ProfileClassic {
+			c.firstHandshake(v)
+		} else {
+			c.hello(v, j, len(fresh))
+		}
+	}
+}
+
+// drop removes a neighbour and frees what was asked of it.
+func (c *Core) drop(v *neighbour, why error) {
+	at := slices.Index(c.neighbours, v)
+	if at < 0 {
+		return
+	}
+	c.neighbours = slices.Delete(c.neighbours, at, at+1)
+	delete(c.byID, v.id)
+	delete(c.byAddr, v.peer.Addr)
+	c.cache.forget(v.id)
+	c.members.leave(v.id)
+	for len(v.asked) > 0 {
+		c.takeOff(v, len(v.asked)-1)
+	}
+	for w, m := range v.have {
+		for ; m != 0; m &= m - 1 {
+			c.avail[w*64+trailing(m)]--
+		}
+	}
+	if why == ErrSilent {
+		c.stats.Dead++
+		c.rest(v)
+	}
+	c.emit(Drop{v.id, v.peer, why})
+}
+
+// rest keeps a peer that does not answer from being met again at once.
+func (c *Core) rest(v *neighbour) {
+	if len(c.resting) >= maxResting {
+		for a, till := range c.resting {
+			if till <= c.now {
+				delete(c.resting, a)
+			}
+		}
+	}
+	if len(c.resting) < maxResting {
+		c.resting[v.peer.Addr] = c.now + restTime
+	}
+}
+
+// ban drops a neighbour for good, by key and by address.
+func (c *Core) ban(v *neighbour, why error) {
+	if c.byID[v.id] == nil {
+		return
+	}
+	if len(c.banned) < maxBanned {
+		c.banned[v.peer.Addr] = true
+		if !v.peer.ID.IsZero() {
+			c.bannedKeys[v.peer.ID] = true
+		}
+	}
+	c.emit(Ban{v.id, v.peer, why})
+	c.drop(v, why)
+}
+
+// recommend returns up to k introductions for v from the Roulette cache (F18).
+func (c *Core) recommend(v *neighbour, k int) []Introduction {
+	var out []Introduction
+	for try := 0; try < 3*k && len(out) < k; try++ {
+		id, ok := c.cache.pick(c.rng)
+		if !ok {
+			break
+		}
+		w := c.byID[id]
+		if w == nil || w == v || w.seed || slices.ContainsFunc(out, func(in Introduction) bool { return in.Peer.Addr == w.peer.Addr }) {
+			continue
+		}
+		if c.p.Profile == ProfileTuned && (c.now-w.heard > freshTime || c.nearlyDone(w)) {
+			continue
+		}
+		out = append(out, Introduction{Peer: w.peer})
+	}
+	return out
+}
+
+// freshTime is how recently a neighbour must have been heard to be recommended.
+const freshTime = 300 * time.Millisecond

@@ -1,0 +1,106 @@
+package roulette
+
+import "time"
+
+// Profile chooses which protocol a core speaks.
+type Profile uint8
+
+// The two profiles.
+const (
+	// ProfileTuned is the protocol that stands near the limit, the default.
+	ProfileTuned Profile = iota
+	// ProfileClassic is the 2006 paper's, kept for comparison.
+	ProfileClassic
+)
+
+// Params are the protocol's numbers, each with its unit and the row of the
+// seeds (F..) or the point of the redesign (R1..R9: the nine points of
+// docs/roulette.md) it comes from. Classic and Tuned return the two sets; a
+// field that a profile does not use says so.
+type Params struct {
+	Profile Profile `toml:"-"`
+
+	// Overlay.
+	MinDegree int           // neighbours; below it one is sought every SeekEvery (F11, F12)
+	MaxDegree int           // neighbours; none is sought at or above it (F11, F14)
+	SeekEvery time.Duration // (F12); between Min and Max it takes SeekEvery*degree/MinDegree (F13)
+	// MaxTable bounds all neighbours, those of others' choosing included (F21).
+	MaxTable   int
+	DeadAfter  time.Duration // a neighbour not heard from is collected (F21)
+	Resends    int           // unanswered requests before a neighbour is given up (F33)
+	HelloRetry time.Duration // first time-out of JOIN and HELLO, when no RTT is known
+
+	// Tit-for-tat (F35, F36), per key and per network group.
+	Tab         int     // bytes that may be sent before anything came back
+	TabFraction float64 // of the bytes received, which may be sent if that is more
+
+	// Classic only.
+	FirstBurst int           // chunks (F41)
+	MinTimeout time.Duration // of a handshake or burst (F42)
+	MaxTimeout time.Duration
+
+	// Tuned only from here.
+	WindowBlocks  int           // blocks outstanding over all neighbours at least (R3)
+	WindowTime    time.Duration // of the measured downlink, when that is more (R3)
+	PerNeighbour  int           // blocks outstanding at one neighbour at least (R3)
+	MaxQueue      int           // blocks one neighbour may have asked of us
+	SeedAfter     int           // readers whose holdings are known before a busy seed is asked
+	PumpRoom      int           // blocks of room in the window before a REQUEST is worth its datagram
+	PiggyExtra    int           // blocks beyond the window that may be asked for on a DATA
+	Endgame       int           // last blocks that are asked for twice (R9)
+	PiggybackWait time.Duration // how long a request waits for a DATA going the same way (R3)
+	StatusEvery   time.Duration // between two STATUS when the uplink is idle (R6)
+	StatusSame    time.Duration // between two to the same neighbour
+	Backlog       time.Duration // what the pacer lets wait in the modem (R8)
+	StartRate     int           // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
+	KnownRate     int           // bytes/s of uplink if the user says so; 0: measured
+	RescueAfter   time.Duration // without progress (R9)
+	LateSlack     time.Duration // added to the expected answer before a request is overdue
+	LeaveGuard    int           // chunks short of complete at which a neighbour is taken to be leaving
+	HelloExtra    int           // blind requests beyond the window
+	IdleGive      time.Duration // idle uplink before it is given to who does not pay (R7)
+
+	// Seed.
+	JoinList     int           // introductions in a WELCOME (R1)
+	JoinMin      int           // introductions in the leanest WELCOME
+	JoinShare    float64       // part of the uplink that WELCOMEs may take
+	JoinYoung    time.Duration // introduced peers joined at least so long ago (R1)
+	JoinOld      time.Duration // and at most so long ago
+	MemberTTL    time.Duration // who said nothing for so long is introduced to nobody
+	SeedChunks   int           // blocks for one reader when the swarm is large (R1)
+	SeedCrowd    int           // members that make a swarm large
+	PushBacklog  time.Duration // below which the first chunk is pushed after WELCOME (R1)
+	MaxMembers   int           // the seed's list of members
+	NoSubstitute bool          // the seed sends what was asked, not the least served
+}
+
+// Tuned returns the default profile's numbers.
+func Tuned() Params {
+	return Params{
+		Profile:   ProfileTuned,
+		MinDegree: 10, MaxDegree: 16, SeekEvery: 100 * time.Millisecond,
+		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
+		Tab: 2400, TabFraction: 0.9,
+		WindowBlocks: 16, WindowTime: 160 * time.Millisecond, PerNeighbour: 2, MaxQueue: 64, Endgame: 8,
+		PiggybackWait: 10 * time.Millisecond,
+		StatusEvery:   10 * time.Millisecond, StatusSame: 100 * time.Millisecond,
+		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
+		SeedAfter: 6, PumpRoom: 3, PiggyExtra: 2,
+		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, IdleGive: 20 * time.Millisecond,
+		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 150 * time.Millisecond, JoinOld: 600 * time.Millisecond,
+		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, PushBacklog: 25 * time.Millisecond, MaxMembers: 1 << 14,
+	}
+}
+
+// Classic returns the 2006 paper's numbers.
+func Classic() Params {
+	return Params{
+		Profile:   ProfileClassic,
+		MinDegree: 4, MaxDegree: 32, SeekEvery: 100 * time.Millisecond,
+		MaxTable: 128, DeadAfter: 30 * time.Second, Resends: 4, HelloRetry: 500 * time.Millisecond,
+		Tab: 4096, TabFraction: 0.9,
+		FirstBurst: 16, MinTimeout: 100 * time.Millisecond, MaxTimeout: 4 * time.Second,
+		MaxQueue: MaxBurst,
+		JoinList: 4, JoinMin: 1, JoinShare: 1, JoinOld: time.Hour, MemberTTL: time.Hour, MaxMembers: 1 << 14,
+	}
+}

@@ -1,0 +1,333 @@
+package roulette
+
+import (
+	"math"
+	"time"
+
+	"nt/chunker"
+)
+
+// receiveAsks queues what v asks for.
+func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
+	if !c.known || c.byID[v.id] == nil {
+		return
+	}
+	for _, a := range asks {
+		switch {
+		case int(a.Chunk) >= c.n:
+			c.ban(v, ErrDishonest)
+			return
+		case a.ProofOnly:
+			c.sendProof(v, chunker.MetaOf(int(a.Chunk)), false, true)
+		case len(v.queued) < c.p.MaxQueue && (c.bits.has(int(a.Chunk)) || c.cfg.Seed):
+			v.queued = append(v.queued, want{Ask: a, at: c.now})
+		}
+	}
+}
+
+func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
+	for _, i := range m.Chunks {
+		for k := range v.queued {
+			if q := &v.queued[k]; !q.blind && q.Chunk == i {
+				v.queued = append(v.queued[:k], v.queued[k+1:]...)
+				break
+			}
+		}
+	}
+}
+
+// serveAll sends as many blocks as the pacer lets out (R7, R8).
+func (c *Core) serveAll() {
+	for c.cfg.Uplink.ready(c.now) {
+		v := c.nextToServe()
+		if v == nil {
+			return
+		}
+		c.serve(v)
+	}
+}
+
+// nextToServe chooses whose request is answered: readers within their tab first, best
+// balance first; the others only when the uplink has been idle. A seed is exempt but
+// fair: who got least is first (F19, R7).
+func (c *Core) nextToServe() *neighbour {
+	var best, poor *neighbour
+	var bestRank, poorRank int64
+	for _, v := range c.neighbours {
+		if len(v.queued) == 0 {
+			continue
+		}
+		rank := int64(v.served)
+		if !c.cfg.Seed {
+			rank = v.tab.balance()
+			if !v.tab.within(&c.p, BlockSize) {
+				if poor == nil || rank < poorRank {
+					poor, poorRank = v, rank
+				}
+				continue
+			}
+		}
+		if best == nil || rank < bestRank {
+			best, bestRank = v, rank
+		}
+	}
+	if best == nil && poor != nil && c.now-c.contentAt >= c.p.IdleGive {
+		return poor
+	}
+	return best
+}
+
+// serveAt is when serveAll should be tried again, while requests wait.
+func (c *Core) serveAt() time.Duration {
+	if !c.cfg.Uplink.ready(c.now) {
+		return c.cfg.Uplink.readyAt()
+	}
+	return c.contentAt + c.p.IdleGive
+}
+
+// serve sends the next block of v's first request.
+func (c *Core) serve(v *neighbour) {
+	q := &v.queued[0]
+	chunk, block := int(q.Chunk), int(q.First)+int(q.next)
+	asked := q.Chunk
+	whole := q.Count == 0 && q.First == 0
+	switch {
+	case q.blind:
+		if chunk = c.blindChoice(v, q); chunk < 0 {
+			v.queued = v.queued[1:]
+			c.status(v)
+			return
+		}
+		asked = uint32(chunk)
+		// A blind request becomes one for the chunk that was chosen.
+		q.Chunk = asked
+	case c.cfg.Seed && q.Any && q.next == 0 && whole && !c.p.NoSubstitute:
+		chunk = c.substitute(v, chunk)
+		q.Chunk = uint32(chunk)
+		q.instead = asked
+		q.swapped = asked != q.Chunk
+	}
+	if q.swapped {
+		asked = q.instead
+	}
+	last := q.Count > 0 && int(q.next)+1 >= int(q.Count) || q.Count == 0 && block+1 >= c.blocksOf(chunk)
+	if block >= c.blocksOf(chunk) || !c.bits.has(chunk) {
+		v.queued = v.queued[1:]
+		return
+	}
+	if meta := chunker.MetaOf(chunk); q.next == 0 && q.Proof && !(q.blind && c.provenAt(v, meta)) {
+		c.sendProof(v, meta, v.needHeader, !q.blind)
+		v.needHeader = false
+	}
+	m := &Data{Chunk: uint32(chunk), Block: uint8(block), For: asked, Blind: q.blind,
+		Len: min(BlockSize, c.header.ChunkLen(chunk)-block*BlockSize)}
+	if last {
+		v.queued = v.queued[1:]
+	} else {
+		q.next++
+		q.started = true
+	}
+	c.fillData(v, m)
+	c.send(v, m)
+	c.account(v, m, last)
+}
+
+// provenAt reports whether v shows that it has the proof of a MetaChunk, by
+// holding one of its chunks.
+func (c *Core) provenAt(v *neighbour, meta int) bool {
+	at := meta * chunker.ChunksPerMeta
+	return v.have[at/64]&(uint64(1<<chunker.ChunksPerMeta-1)<<(at%64)) != 0
+}
+
+// fillData adds to DATA everything v should know besides (R4).
+func (c *Core) fillData(v *neighbour, m *Data) {
+	m.Queue = uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8))
+	if !c.cfg.Seed {
+		c.pumpAt(v)
+		m.Have = c.mySummary()
+		m.WantPeers = c.wishPeers()
+		m.Asks = c.takeAsks(v, MaxAsksData)
+	}
+	if v.wanted {
+		v.wanted = false
+		m.Peers = c.recommend(v, MaxIntrosData)
+	}
+	c.told(v)
+}
+
+func (c *Core) account(v *neighbour, m *Data, last bool) {
+	c.contentAt = c.now
+	v.tab.sent(m.Len)
+	v.served++
+	c.cache.add(v.id, len(c.neighbours))
+	if last {
+		v.sentTo.add(int(m.Chunk))
+		if c.cfg.Seed {
+			c.served[m.Chunk]++
+		}
+	}
+}
+
+// queueTime is how long a request of v made now would wait here.
+func (c *Core) queueTime(v *neighbour) time.Duration {
+	rate := c.cfg.Uplink.Rate()
+	if math.IsInf(rate, 1) {
+		return 0
+	}
+	wait := float64(c.queuedBlocks()*(BlockSize+c.cfg.Uplink.overhead+40)) / rate
+	return c.cfg.Uplink.waiting() + time.Duration(wait*float64(time.Second))
+}
+
+func (c *Core) queuedBlocks() int {
+	n := 0
+	for _, v := range c.neighbours {
+		n += len(v.queued)
+	}
+	return n
+}
+
+// blindChoice chooses the rarest chunk of a blind request's class that v lacks,
+// or the rarest of all if the class has none.
+func (c *Core) blindChoice(v *neighbour, q *want) int {
+	if q.started {
+		return int(q.Chunk)
+	}
+	inClass := c.classOf(int(q.class), int(q.classes))
+	pick := func(within bitset) int {
+		cand := func(w int) uint64 {
+			m := c.bits[w] &^ v.have[w] &^ v.sentTo[w]
+			if within != nil {
+				m &= within[w]
+			}
+			return m
+		}
+		if c.cfg.Seed {
+			return c.leastServed(v, cand)
+		}
+		return rarest(len(c.bits), cand, c.avail, c.rng)
+	}
+	if i := pick(inClass); i >= 0 {
+		return i
+	}
+	return pick(nil)
+}
+
+// classOf returns the chunks of class j of k: whole MetaChunks as far as there are enough,
+// because then each of k first answers comes with another proof; MetaChunks that several classes
+// share are dealt out chunk by chunk.
+func (c *Core) classOf(j, k int) bitset {
+	in := newBitset(c.n)
+	metas := c.header.NumMetaChunks()
+	if k = max(k, 1); k <= metas || metas == 0 {
+		lo, hi := classBounds(j, k, metas)
+		addRange(lo*chunker.ChunksPerMeta, min(hi*chunker.ChunksPerMeta, c.n), func(w int, m uint64) { in[w] |= m })
+		return in
+	}
+	meta, part, parts := sharedMeta(j, k, metas)
+	for i := meta*chunker.ChunksPerMeta + part; i < min((meta+1)*chunker.ChunksPerMeta, c.n); i += parts {
+		in.add(i)
+	}
+	return in
+}
+
+// classBounds returns the range of things that class j of k has when n things are dealt out.
+func classBounds(j, k, n int) (lo, hi int) { return (j*n + k - 1) / k, ((j+1)*n + k - 1) / k }
+
+// sharedMeta returns the MetaChunk of class j of k when there are more classes than
+// MetaChunks, and which part of how many of it.
+func sharedMeta(j, k, metas int) (meta, part, parts int) {
+	meta = j * metas / k
+	first, end := classBounds(meta, metas, k)
+	return meta, j - first, end - first
+}
+
+// substitute returns a less-served chunk than the one asked for, if v lacks one (R1).
+func (c *Core) substitute(v *neighbour, chunk int) int {
+	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] })
+	if i >= 0 && c.served[i] < c.served[chunk] {
+		return i
+	}
+	return chunk
+}
+
+// leastServed returns the chunk of cand that was sent least often; of equals,
+// one whose proof v has already.
+func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
+	best, ties := -1, 0
+	for w := range c.bits {
+		for m := cand(w); m != 0; m &= m - 1 {
+			i := w*64 + trailing(m)
+			switch {
+			case best < 0 || c.served[i] < c.served[best]:
+				best, ties = i, 1
+			case c.served[i] > c.served[best]:
+			case v.proofs[chunker.MetaOf(i)] && !v.proofs[chunker.MetaOf(best)]:
+				best, ties = i, 1
+			case v.proofs[chunker.MetaOf(i)] == v.proofs[chunker.MetaOf(best)]:
+				if ties++; c.rng.IntN(ties) == 0 {
+					best = i
+				}
+			}
+		}
+	}
+	return best
+}
+
+// told notes that v now knows what we have.
+func (c *Core) told(v *neighbour) {
+	v.statusAt = c.now
+	v.toldSize = c.n - c.missing
+}
+
+// status sends STATUS to v.
+func (c *Core) status(v *neighbour) {
+	m := &Status{Have: c.fullSummary(), Queue: uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8)), WantPeers: c.wishPeers()}
+	c.told(v)
+	c.send(v, m)
+}
+
+// advertise tells one neighbour what we have when the uplink is idle (R6).
+func (c *Core) advertise() {
+	t, ok := c.advertiseAt()
+	if !ok || c.now < t {
+		return
+	}
+	if v := c.uninformed(); v != nil {
+		c.statusAt = c.now
+		c.status(v)
+	}
+}
+
+// advertiseAt is when the next STATUS may go out.
+func (c *Core) advertiseAt() (time.Duration, bool) {
+	if !c.known || c.cfg.Seed || c.done {
+		return 0, false
+	}
+	next := time.Duration(-1)
+	for _, v := range c.neighbours {
+		if len(v.queued) > 0 {
+			return 0, false
+		}
+		if c.curious(v) {
+			if t := v.statusAt + c.p.StatusSame; next < 0 || t < next {
+				next = t
+			}
+		}
+	}
+	return max(next, c.statusAt+c.p.StatusEvery, c.contentAt+c.p.IdleGive, c.cfg.Uplink.readyAt()), next >= 0
+}
+
+// curious reports whether v would learn something useful from us.
+func (c *Core) curious(v *neighbour) bool {
+	return !v.seed && v.state >= StateSecondHandshake && v.toldSize < c.n-c.missing && v.have.lacks(c.bits)
+}
+
+func (c *Core) uninformed() *neighbour {
+	var best *neighbour
+	for _, v := range c.neighbours {
+		if c.curious(v) && c.now >= v.statusAt+c.p.StatusSame && (best == nil || v.statusAt < best.statusAt) {
+			best = v
+		}
+	}
+	return best
+}

@@ -1,0 +1,268 @@
+package roulette
+
+import (
+	"time"
+
+	"nt/chunker"
+)
+
+// receiveTuned is the tuned profile's half of Receive.
+func (c *Core) receiveTuned(v *neighbour, m Message) {
+	switch m := m.(type) {
+	case *Join:
+		c.receiveJoin(v, m)
+	case *Welcome:
+		c.receiveWelcome(v, m)
+	case *Hello:
+		c.receiveHello(v, m)
+	case *Request:
+		c.answered(v)
+		c.noteWish(v, m.WantPeers)
+		c.learnHave(v, m.Have)
+		c.receiveAsks(v, m.Asks)
+	case *Data:
+		c.receiveData(v, m)
+	case *Proof:
+		c.answered(v)
+		c.receiveProof(v, m)
+	case *Status:
+		c.answered(v)
+		c.noteWish(v, m.WantPeers)
+		c.noteQueue(v, m.Queue)
+		c.learnHave(v, m.Have)
+		c.blindRefused(v)
+	case *Cancel:
+		c.receiveCancel(v, m)
+	case *Rescue:
+		c.receiveRescue(v, m)
+	case *NoFile:
+		c.drop(v, ErrNoFile)
+	case *Bye:
+		c.drop(v, ErrBye)
+	case *Recommend:
+		c.noteWish(v, m.Want)
+		c.introduced(m.Peers)
+	}
+}
+
+// answered moves a neighbour that was only greeted on.
+func (c *Core) answered(v *neighbour) {
+	if v.state <= StateFirstHandshake && !v.seed {
+		v.state = StateSecondHandshake
+		v.deadline = 0
+	}
+}
+
+func (c *Core) noteWish(v *neighbour, wants bool) { v.wanted = v.wanted || wants }
+
+// queueUnit is the unit of the queue hint on the wire.
+const queueUnit = 4 * time.Millisecond
+
+func (c *Core) noteQueue(v *neighbour, q uint8) {
+	v.queue, v.queueAt = time.Duration(q)*queueUnit, c.now
+}
+
+// hello greets the j-th of k peers met together: what we have, and a blind
+// request of class j of k, so that the first answers do not collide (R2).
+func (c *Core) hello(v *neighbour, j, k int) {
+	v.state = StateFirstHandshake
+	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: c.wishPeers(), Have: c.fullSummary()}
+	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done {
+		m.Class, m.Classes = uint8(j), uint8(k)
+		m.Proof = c.helloProof(j, k)
+		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
+	}
+	v.deadline = c.now + c.p.HelloRetry
+	c.told(v)
+	c.send(v, m)
+}
+
+// helloProof reports whether the answer to class j of k should come with a proof: only
+// the first class of a MetaChunk, and only if nobody was asked for that yet.
+func (c *Core) helloProof(j, k int) bool {
+	if !c.known {
+		return true
+	}
+	metas := c.header.NumMetaChunks()
+	if k <= metas {
+		lo, hi := classBounds(j, k, metas)
+		wanted := false
+		for m := lo; m < hi; m++ {
+			wanted = c.lacksProof(m*chunker.ChunksPerMeta) || wanted
+		}
+		return wanted
+	}
+	meta, part, _ := sharedMeta(j, k, metas)
+	return part == 0 && c.lacksProof(meta*chunker.ChunksPerMeta)
+}
+
+// receiveHello answers a greeting with data if there is any, else with STATUS.
+func (c *Core) receiveHello(v *neighbour, m *Hello) {
+	if m.Object != c.cfg.Object {
+		c.send(v, &NoFile{Object: m.Object})
+		return
+	}
+	c.answered(v)
+	v.joined = true
+	c.noteWish(v, m.WantPeers)
+	c.learnHave(v, m.Have)
+	if c.byID[v.id] == nil {
+		return
+	}
+	if !c.known {
+		c.status(v)
+		return
+	}
+	if m.NeedHeader {
+		v.needHeader = true
+	}
+	if m.Classes == 0 || v.have.missingFrom(c.bits) < 0 || len(v.queued) > 0 {
+		if v.needHeader {
+			c.sendHeader(v)
+		}
+		c.status(v)
+		return
+	}
+	v.queued = append(v.queued, want{Ask: Ask{Proof: m.Proof}, blind: true, class: m.Class, classes: m.Classes, at: c.now})
+}
+
+func (c *Core) sendHeader(v *neighbour) {
+	v.needHeader = false
+	c.send(v, &Proof{Header: &c.header})
+}
+
+// blindRefused notes that v answered HELLO without data.
+func (c *Core) blindRefused(v *neighbour) {
+	kept := v.asked[:0]
+	for _, a := range v.asked {
+		if a.chunk >= 0 {
+			kept = append(kept, a)
+		}
+	}
+	v.asked = kept
+	c.settle(v)
+}
+
+// settle keeps the state in step with what is outstanding.
+func (c *Core) settle(v *neighbour) {
+	if v.state < StateSecondHandshake {
+		return
+	}
+	if open, late := v.open(); open+late > 0 {
+		v.state = StateWaitForData
+	} else {
+		v.state = StateSecondHandshake
+	}
+}
+
+// stepTuned does everything the present state of the tuned profile calls for.
+func (c *Core) stepTuned() {
+	c.overdue()
+	c.collect()
+	if !c.done && c.known {
+		c.pump()
+	}
+	c.serveAll()
+	if c.left || c.failed {
+		return
+	}
+	c.flushAsks()
+	c.advertise()
+	if !c.done && c.now >= c.rescueAt() {
+		c.rescue()
+	}
+}
+
+// rescueAt is when the seed is asked for help, less and less often.
+func (c *Core) rescueAt() time.Duration { return c.progress + c.p.RescueAfter<<min(c.rescues, 4) }
+
+// wishPeers reports whether this message should ask for introductions (R6, F12, F13).
+func (c *Core) wishPeers() bool {
+	d := len(c.neighbours)
+	if c.done || c.cfg.Seed || d >= c.p.MinDegree || c.now < c.seekAt {
+		return false
+	}
+	c.seekAt = c.now + c.p.SeekEvery*time.Duration(d+1)/time.Duration(c.p.MinDegree+1)
+	return true
+}
+
+// collect drops neighbours that are dead (F21, F33).
+func (c *Core) collect() {
+	for i := 0; i < len(c.neighbours); i++ {
+		v := c.neighbours[i]
+		silent := c.now - max(v.heard, v.since)
+		switch {
+		case v.seed && v.state == StateFirstHandshake && c.now >= v.deadline && v.deadline > 0:
+			if v.tries++; v.tries > c.p.Resends+2 {
+				c.drop(v, ErrSilent)
+				i--
+				continue
+			}
+			c.join(v)
+		case v.seed && !c.done:
+		case v.state == StateFirstHandshake && v.deadline > 0 && c.now >= v.deadline:
+			if v.tries++; v.tries >= c.p.Resends {
+				c.drop(v, ErrSilent)
+				i--
+				continue
+			}
+			v.asked = v.asked[:0]
+			c.hello(v, 0, 1)
+		case silent > c.p.DeadAfter, v.tries >= c.p.Resends && silent > c.silence(v):
+			c.drop(v, ErrSilent)
+			i--
+		}
+	}
+}
+
+// NextDeadline is when Advance must be called if nothing is received before;
+// false if nothing is waited for.
+func (c *Core) NextDeadline() (time.Duration, bool) {
+	if c.left || c.failed {
+		return 0, false
+	}
+	next := time.Duration(1<<63 - 1)
+	at := func(t time.Duration) { next = min(next, t) }
+	if c.p.Profile == ProfileClassic {
+		c.deadlinesClassic(at)
+	} else {
+		c.deadlinesTuned(at)
+	}
+	return max(next, c.now+1), next < 1<<63-1
+}
+
+func (c *Core) deadlinesTuned(at func(time.Duration)) {
+	queued := false
+	for _, v := range c.neighbours {
+		if v.deadline > 0 {
+			at(v.deadline)
+		}
+		if len(v.asks) > 0 {
+			at(v.asksAt + c.p.PiggybackWait)
+		}
+		queued = queued || len(v.queued) > 0
+		if len(v.asked) > 0 {
+			soft, hard := c.patience(v)
+			for i := range v.asked {
+				switch a := &v.asked[i]; {
+				case a.late:
+					at(a.at + hard)
+				default:
+					at(a.at + soft)
+				}
+			}
+		}
+		if !v.seed || c.done {
+			at(max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond)
+		}
+	}
+	if queued {
+		at(c.serveAt())
+	}
+	if t, ok := c.advertiseAt(); ok {
+		at(t)
+	}
+	if !c.done {
+		at(c.rescueAt())
+	}
+}
