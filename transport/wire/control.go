@@ -14,11 +14,11 @@ import (
 // Control packets: the first byte on channelControl.
 //
 //	BYE       01
-//	CONFIRM   02                            the dialler has its key
+//	CONFIRM   02 | NAT 1                    the dialler has its key; either side's NAT has become known
 //	PING      03 | nonce 8                  answered by PONG
 //	PONG      04 | nonce 8
 //	INTRODUCE 05 | peer 32                  asks to be introduced to a peer the receiver is connected with
-//	INTRO     06 | peer 32 | address 18     names each of two peers to the other
+//	INTRO     06 | peer 32 | address 18 | NAT 1   names each of two peers to the other
 //	STRANGER  07 | peer 32                  the receiver of INTRODUCE does not know that peer
 const (
 	controlBye       = 0x01
@@ -42,20 +42,19 @@ func (s *Session) control(p []byte, now time.Time) {
 	switch body := p[1:]; {
 	case p[0] == controlBye && len(body) == 0:
 		s.end(ErrBye)
+	case p[0] == controlConfirm && len(body) == 1 && body[0] <= byte(NATSymmetric):
+		s.mu.Lock()
+		s.nat = NATKind(body[0])
+		s.mu.Unlock()
 	case p[0] == controlPing && len(body) == nonceSize:
 		s.Send(channelControl, append([]byte{controlPong}, body...))
 	case p[0] == controlIntroduce && len(body) == 32:
 		s.node.introduce(s, transport.PeerID(body), now)
-	case p[0] == controlIntro && len(body) == 32+18:
-		s.node.introduced(s, transport.PeerID(body[:32]), parseAddr(body[32:]), now)
+	case p[0] == controlIntro && len(body) == 32+18+1:
+		s.node.introduced(s, transport.PeerID(body[:32]), introduction{parseAddr(body[32:]), NATKind(body[50])}, now)
 	case p[0] == controlStranger && len(body) == 32:
-		s.node.answerIntroduction(s, transport.PeerID(body), netip.AddrPort{})
+		s.node.answerIntroduction(s, transport.PeerID(body), introduction{})
 	}
-}
-
-// KeepAlive sends a PING, which keeps NATs and the peer's idle timer open.
-func (s *Session) KeepAlive() error {
-	return s.Send(channelControl, append([]byte{controlPing}, make([]byte, nonceSize)...))
 }
 
 // Discover asks a node for the address it sees us under. Any node answers, without

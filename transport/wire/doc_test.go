@@ -34,11 +34,11 @@ func examples() map[string][]byte {
 		"Reply":     replyMsg{0xCAFEBABE, bytes.Repeat([]byte{0xEE}, noiseMsg2)}.append(nil),
 		"Data":      append(appendDataHead(nil, 0xCAFEBABE, 5), bytes.Repeat([]byte{0xEE}, 1+3+aeadTag)...),
 		"BYE":       {controlBye},
-		"CONFIRM":   {controlConfirm},
+		"CONFIRM":   {controlConfirm, byte(NATCone)},
 		"PING":      append([]byte{controlPing}, nonce[:]...),
 		"PONG":      append([]byte{controlPong}, nonce[:]...),
 		"INTRODUCE": append([]byte{controlIntroduce}, peer[:]...),
-		"INTRO":     introPacket(peer, v4),
+		"INTRO":     introPacket(peer, introduction{v4, NATCone}),
 		"STRANGER":  append([]byte{controlStranger}, peer[:]...),
 	}
 }

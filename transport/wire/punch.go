@@ -37,47 +37,58 @@ const (
 	introPending = 32 // INTRODUCE calls under way per session
 )
 
+// introduction is what an introducer says of a peer.
+type introduction struct {
+	addr netip.AddrPort // not valid: the introducer does not know the peer
+	nat  NATKind
+}
+
 // Introduce asks the peer behind s to introduce us to target, and returns the
 // address at which it sees target. It wraps ErrStranger if it does not know it.
 func (s *Session) Introduce(ctx context.Context, target transport.PeerID) (netip.AddrPort, error) {
-	answer := make(chan netip.AddrPort, 1)
+	got, err := s.introduce(ctx, target)
+	return got.addr, err
+}
+
+func (s *Session) introduce(ctx context.Context, target transport.PeerID) (introduction, error) {
+	answer := make(chan introduction, 1)
 	s.mu.Lock()
 	if len(s.intros) >= introPending {
 		s.mu.Unlock()
-		return netip.AddrPort{}, ErrTooMany
+		return introduction{}, ErrTooMany
 	}
 	if s.intros == nil {
-		s.intros = map[transport.PeerID]chan netip.AddrPort{}
+		s.intros = map[chan introduction]transport.PeerID{}
 	}
-	s.intros[target] = answer
+	s.intros[answer] = target
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		delete(s.intros, target)
+		delete(s.intros, answer)
 		s.mu.Unlock()
 	}()
 	for try := range maxTries {
 		if err := s.Send(channelControl, append([]byte{controlIntroduce}, target[:]...)); err != nil {
-			return netip.AddrPort{}, err
+			return introduction{}, err
 		}
 		timer := time.NewTimer(firstRetry << try)
 		select {
-		case addr := <-answer:
+		case got := <-answer:
 			timer.Stop()
-			if !addr.IsValid() {
-				return addr, fmt.Errorf("%v: %w", s.peer.Short(), ErrStranger)
+			if !got.addr.IsValid() {
+				return got, fmt.Errorf("%v: %w", s.peer.Short(), ErrStranger)
 			}
-			return addr, nil
+			return got, nil
 		case <-s.done:
 			timer.Stop()
-			return netip.AddrPort{}, s.Err()
+			return introduction{}, s.Err()
 		case <-ctx.Done():
 			timer.Stop()
-			return netip.AddrPort{}, ctx.Err()
+			return introduction{}, ctx.Err()
 		case <-timer.C:
 		}
 	}
-	return netip.AddrPort{}, fmt.Errorf("asking for an introduction to %v: %w", target.Short(), ErrNoAnswer)
+	return introduction{}, fmt.Errorf("asking for an introduction to %v: %w", target.Short(), ErrNoAnswer)
 }
 
 // introduce is the introducer's part: it names the asker to the target and the
@@ -86,56 +97,45 @@ func (n *Node) introduce(asker *Session, target transport.PeerID, now time.Time)
 	if !asker.intro.allow(now) {
 		return
 	}
-	t := n.openSession(target)
+	t := n.Session(target)
 	if t == nil || target == asker.peer {
 		asker.Send(channelControl, append([]byte{controlStranger}, target[:]...))
 		return
 	}
-	n.mu.Lock()
-	n.stats.Introduces++
-	n.mu.Unlock()
-	t.Send(channelControl, introPacket(asker.peer, asker.key.addr))
-	asker.Send(channelControl, introPacket(target, t.key.addr))
+	n.count.introduces.Add(1)
+	t.Send(channelControl, introPacket(asker.peer, introduction{asker.key.addr, asker.NAT()}))
+	asker.Send(channelControl, introPacket(target, introduction{t.key.addr, t.NAT()}))
 }
 
-func introPacket(peer transport.PeerID, addr netip.AddrPort) []byte {
-	return appendAddr(append([]byte{controlIntro}, peer[:]...), addr)
+func introPacket(peer transport.PeerID, in introduction) []byte {
+	return append(appendAddr(append([]byte{controlIntro}, peer[:]...), in.addr), byte(in.nat))
 }
 
-// openSession finds a session with a peer that has shown its address and key.
-func (n *Node) openSession(peer transport.PeerID) *Session {
-	n.mu.Lock()
-	all := n.snapshot()
-	n.mu.Unlock()
-	for _, s := range all {
-		s.mu.Lock()
-		open := s.peer == peer && (s.state == stateOpen || s.state == stateAccepted)
-		s.mu.Unlock()
-		if open {
-			return s
-		}
-	}
-	return nil
+// NAT returns what the peer found itself behind.
+func (s *Session) NAT() NATKind {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nat
 }
 
 // introduced hears of a peer: as the answer to our own INTRODUCE, or because
 // that peer wants to reach us.
-func (n *Node) introduced(by *Session, peer transport.PeerID, addr netip.AddrPort, now time.Time) {
-	if n.answerIntroduction(by, peer, addr) {
+func (n *Node) introduced(by *Session, peer transport.PeerID, in introduction, now time.Time) {
+	if n.answerIntroduction(by, peer, in) {
 		return
 	}
-	if !by.intro.allow(now) || !n.allowed(addr) {
+	if !by.intro.allow(now) || !n.allowed(in.addr) {
 		return
 	}
 	n.mu.Lock()
-	n.stats.Introduced++
 	closed := n.closed
 	if !closed {
 		n.wg.Add(1)
 	}
 	n.mu.Unlock()
 	if !closed {
-		go n.punch(addr)
+		n.count.introduced.Add(1)
+		go n.punch(in.addr)
 	}
 }
 
@@ -156,18 +156,22 @@ func (n *Node) punch(addr netip.AddrPort) {
 	}
 }
 
-func (n *Node) answerIntroduction(by *Session, peer transport.PeerID, addr netip.AddrPort) bool {
+// answerIntroduction hands an introduction to the calls that asked for it.
+func (n *Node) answerIntroduction(by *Session, peer transport.PeerID, in introduction) bool {
 	by.mu.Lock()
-	answer := by.intros[peer]
-	by.mu.Unlock()
-	if answer == nil {
-		return false
+	defer by.mu.Unlock()
+	asked := false
+	for answer, target := range by.intros {
+		if target != peer {
+			continue
+		}
+		asked = true
+		select {
+		case answer <- in:
+		default:
+		}
 	}
-	select {
-	case answer <- addr:
-	default:
-	}
-	return true
+	return asked
 }
 
 // allowance is a count per second.

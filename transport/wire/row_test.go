@@ -94,7 +94,7 @@ func dialled(t *testing.T, n *Node, token Token) (*Session, []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s, append([]byte(nil), s.datagram...)
+	return s, append([]byte(nil), s.dial.datagram...)
 }
 
 func TestRow16_NoTypeAmplifies(t *testing.T) {
@@ -154,8 +154,8 @@ func TestRow18_SpoofedSourcesMakeNoState(t *testing.T) {
 		n.receive(init, from)
 		in += len(init)
 	}
-	if len(n.sessions) != 0 || len(n.groups) != 0 || len(n.asks) != 0 {
-		t.Errorf("50,000 spoofed sources left %d sessions, %d groups, %d asks", len(n.sessions), len(n.groups), len(n.asks))
+	if len(n.sessions) != 0 || len(n.groups) != 0 || len(n.dials) != 0 {
+		t.Errorf("50,000 spoofed sources left %d sessions, %d groups, %d dials", len(n.sessions), len(n.groups), len(n.dials))
 	}
 	if out := c.bytes(); out > in {
 		t.Errorf("%d bytes in, %d out", in, out)
@@ -202,7 +202,7 @@ func couple(t *testing.T) (server *Node, serverTap *tap, dialler *Session, got *
 
 func diallerSays(t *testing.T, d *Session, p string) []byte {
 	t.Helper()
-	b, err := d.seal(ChannelDatagram, []byte(p))
+	b, err := d.seal(nil, ChannelDatagram, []byte(p))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestRow20_IntroductionsAreBounded(t *testing.T) {
 	server.conf.Allowed = func(a netip.Addr) bool { return !a.IsPrivate() && !a.IsLoopback() }
 	target := netip.MustParseAddrPort("192.0.2.55:5000")
 	intro := func(a netip.AddrPort) {
-		b, err := d.seal(channelControl, introPacket(transport.PeerID{5}, a))
+		b, err := d.seal(nil, channelControl, introPacket(transport.PeerID{5}, introduction{addr: a}))
 		if err != nil {
 			t.Fatal(err)
 		}

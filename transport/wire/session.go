@@ -42,6 +42,10 @@ var (
 	ErrTooMany = errors.New("wire: too many sessions")
 	// ErrTooLong reports a packet over MaxPacket or a first payload over MaxFirst.
 	ErrTooLong = errors.New("wire: packet too long")
+
+	errNotOpen     = errors.New("wire: the session is not open yet")
+	errUnconfirmed = errors.New("wire: the peer has not confirmed the session yet")
+	errWornOut     = errors.New("wire: the session has used up its counters")
 )
 
 // sessionState says how far a session has come.
@@ -75,32 +79,31 @@ type sessionKey struct {
 // Session is an encrypted, unreliable packet pipe to one peer. It is safe for
 // concurrent use.
 type Session struct {
-	node *Node
-	key  sessionKey
-	peer transport.PeerID
+	node     *Node
+	key      sessionKey
+	peer     transport.PeerID
+	accepted bool     // the peer dialled
+	older    *Session // the peer's session before this one; node.mu
 
-	mu        sync.Mutex // guards what follows up to the blank line
-	state     sessionState
-	err       error
-	handshake *noise.HandshakeState // until the session has keys
-	nonce     [nonceSize]byte       // of the Ask under way
-	datagram  []byte                // Ask, Init or Reply, to be sent again
-	first     []byte                // payload of Init
-	tries     int
-	nextTry   time.Time
-	send      noise.Cipher
-	sent      uint32 // packets sealed so far: the next counter
-	handlers  [numChannels]func([]byte)
-	intros    map[transport.PeerID]chan netip.AddrPort // Introduce calls under way
+	mu       sync.Mutex // guards what follows up to the blank line
+	state    sessionState
+	nat      NATKind // what the peer found itself behind
+	err      error
+	dial     *dial  // until a dialled session is open
+	reply    []byte // of an accepted session until it is open, to be sent again
+	initSum  [sha256.Size]byte
+	send     link
+	sent     uint32 // packets sealed so far: the next counter
+	handlers [numChannels]func([]byte)
+	intros   map[chan introduction]transport.PeerID // Introduce calls under way
 
-	accepted bool              // the peer dialled
-	initSum  [sha256.Size]byte // of the Init that made an accepted session
-	recv     noise.Cipher      // reader goroutine only
-	window   replayWindow      // reader goroutine only
-	intro    allowance         // reader goroutine only
+	recv   link         // reader goroutine only, like the next two
+	window replayWindow //
+	intro  allowance    //
 
 	lastHeard   atomic.Int64 // Unix nanoseconds
 	lastSent    atomic.Int64
+	keepAlive   atomic.Int64 // nanoseconds; 0 is off
 	established chan struct{}
 	done        chan struct{}
 }
@@ -110,6 +113,12 @@ func (s *Session) Peer() transport.PeerID { return s.peer }
 
 // Addr returns the peer's address.
 func (s *Session) Addr() netip.AddrPort { return s.key.addr }
+
+// LocalAddr returns the address of the node's socket.
+func (s *Session) LocalAddr() net.Addr { return s.node.LocalAddr() }
+
+// Accepted reports whether the peer opened the session.
+func (s *Session) Accepted() bool { return s.accepted }
 
 // Done is closed when the session has ended; Err says why.
 func (s *Session) Done() <-chan struct{} { return s.done }
@@ -130,12 +139,19 @@ func (s *Session) Handle(ch Channel, f func(packet []byte)) {
 	s.handlers[ch] = f
 }
 
-// Send seals a packet of at most MaxPacket bytes and sends it at once.
+// KeepAlive lets the node send a PING whenever nothing else was sent for d (rounded
+// to its sweeps of a second), so that NATs and the peer's idle timer stay open; 0 stops it.
+func (s *Session) KeepAlive(d time.Duration) { s.keepAlive.Store(int64(d)) }
+
+// Send seals a packet of at most MaxPacket bytes and sends it at once. It does
+// not keep the packet.
 func (s *Session) Send(ch Channel, packet []byte) error {
 	if len(packet) > MaxPacket {
 		return fmt.Errorf("%w: %d bytes", ErrTooLong, len(packet))
 	}
-	b, err := s.seal(ch, packet)
+	buf := s.node.buffers.get()
+	defer s.node.buffers.put(buf)
+	b, err := s.seal(buf[:0], ch, packet)
 	if err != nil {
 		return err
 	}
@@ -143,33 +159,26 @@ func (s *Session) Send(ch Channel, packet []byte) error {
 	return s.node.write(b, s.key.addr)
 }
 
-func (s *Session) seal(ch Channel, packet []byte) ([]byte, error) {
+// seal appends the Data datagram of a packet to b.
+func (s *Session) seal(b []byte, ch Channel, packet []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.state == stateClosed:
 		return nil, s.err
-	case s.send == nil:
+	case !s.send.ready():
 		return nil, errNotOpen
 	case s.state == stateAccepted && s.sent >= maxUnconfirmed:
 		return nil, errUnconfirmed
 	case s.sent == math.MaxUint32:
 		return nil, errWornOut
 	}
-	b := make([]byte, 0, dataHead+1+len(packet)+aeadTag)
 	b = appendDataHead(b, s.key.conv, s.sent)
-	plain := make([]byte, 0, 1+len(packet))
-	plain = append(append(plain, byte(ch)), packet...)
-	b = s.send.Encrypt(b, uint64(s.sent), b[:dataHead], plain)
+	b = append(append(b, byte(ch)), packet...)
+	b = s.send.seal(b, s.sent)
 	s.sent++
 	return b, nil
 }
-
-var (
-	errNotOpen     = errors.New("wire: the session is not open yet")
-	errUnconfirmed = errors.New("wire: the peer has not confirmed the session yet")
-	errWornOut     = errors.New("wire: the session has used up its counters")
-)
 
 // Close says goodbye and ends the session.
 func (s *Session) Close() error {
@@ -190,31 +199,36 @@ func (s *Session) end(reason error) {
 		return
 	}
 	s.state, s.err = stateClosed, reason
-	s.handshake, s.datagram, s.first = nil, nil, nil
+	s.dial, s.reply = nil, nil
 	s.mu.Unlock()
 	close(s.done)
 	s.node.forget(s)
 }
 
-// open handles one Data datagram.
-func (s *Session) open(m dataMsg, now time.Time) bool {
-	if s.recv == nil || !s.window.fresh(m.counter) {
+// open handles one Data datagram, which it destroys.
+func (s *Session) open(b []byte, m dataMsg, now time.Time) bool {
+	if !s.recv.ready() || !s.window.fresh(m.counter) {
 		return false
 	}
-	var head [dataHead]byte
-	plain, err := s.recv.Decrypt(nil, uint64(m.counter), appendDataHead(head[:0], m.conv, m.counter), m.sealed)
+	plain, err := s.recv.open(b, m.counter)
 	if err != nil || len(plain) == 0 || plain[0] >= byte(numChannels) {
 		return false
 	}
 	s.window.mark(m.counter)
 	s.lastHeard.Store(now.UnixNano())
 	s.mu.Lock()
-	if s.state == stateAccepted {
-		s.state = stateOpen
-		s.datagram = nil
+	confirmed := s.state == stateAccepted
+	if confirmed {
+		s.state, s.reply = stateOpen, nil
 	}
 	f := s.handlers[plain[0]]
 	s.mu.Unlock()
+	if confirmed {
+		s.node.confirmed(s)
+		if s.node.NAT() != NATUnknown {
+			s.confirm()
+		}
+	}
 	if Channel(plain[0]) == channelControl {
 		s.control(plain[1:], now)
 	} else if f != nil {
@@ -233,7 +247,7 @@ func (s *Session) handler(ch Channel) func([]byte) {
 func (s *Session) repeatReply(m initMsg) bool {
 	s.mu.Lock()
 	again := s.state == stateAccepted && s.initSum == sha256.Sum256(m.noise)
-	b := s.datagram
+	b := s.reply
 	s.mu.Unlock()
 	if again {
 		s.node.write(b, s.key.addr)
@@ -241,11 +255,10 @@ func (s *Session) repeatReply(m initMsg) bool {
 	return again
 }
 
-var cipherSuite = noise.NewCipherSuite(noise.DH25519, noise.CipherAESGCM, noise.HashSHA256)
-
 // newHandshake starts Noise IK. The prologue binds it to this protocol.
 func (n *Node) newHandshake(initiator bool, peer transport.PeerID) (*noise.HandshakeState, error) {
-	c := noise.Config{CipherSuite: cipherSuite, Random: rand.Reader, Pattern: noise.HandshakeIK, Initiator: initiator,
+	suite := noise.NewCipherSuite(noise.DH25519, noise.CipherAESGCM, noise.HashSHA256)
+	c := noise.Config{CipherSuite: suite, Random: rand.Reader, Pattern: noise.HandshakeIK, Initiator: initiator,
 		Prologue: []byte("nt-wire-v1"), StaticKeypair: n.dh}
 	if initiator {
 		var err error
@@ -255,6 +268,3 @@ func (n *Node) newHandshake(initiator bool, peer transport.PeerID) (*noise.Hands
 	}
 	return noise.NewHandshakeState(c)
 }
-
-// LocalAddr returns the address of the node's socket.
-func (s *Session) LocalAddr() net.Addr { return s.node.LocalAddr() }

@@ -1,0 +1,223 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"nt/transport"
+)
+
+// ErrSymmetric reports that a peer could not be reached because both sides are
+// behind NATs that show another port to each destination.
+var ErrSymmetric = errors.New("wire: both sides are behind symmetric NATs")
+
+const (
+	introduceAfter  = 250 * time.Millisecond // a direct dial gets so long alone
+	maxIntroducers  = 4                      // asked at once
+	maxCandidates   = 4                      // addresses dialled for one peer
+	symmetricGrace  = time.Second            // what is left to a direct dial when punching is hopeless
+	punchesExpected = 4
+)
+
+// punchFrom is a punch that came from an address nobody was dialling.
+type punchFrom struct {
+	addr  netip.AddrPort
+	token Token
+}
+
+// attempt is one Connect.
+type attempt struct {
+	node   *Node
+	peer   transport.PeerID
+	cancel context.CancelFunc
+	events chan event
+	punch  chan punchFrom
+
+	running   int // dials and introductions under way
+	tried     map[netip.AddrPort]bool
+	symmetric bool // an introducer says so of the peer
+	reasons   []string
+}
+
+// event is the end of a dial or of an introduction.
+type event struct {
+	session *Session
+	intro   introduction
+	err     error
+	what    string // what was tried, for the error text
+}
+
+// Connect opens a session with a peer: directly, and when that is not answered
+// within a moment also through the introducers, which have sessions with us and
+// perhaps with the peer. token is what came with the peer's address, if anything.
+// The first session that opens is returned and the other dials are
+// broken off. The error wraps ErrSymmetric where both sides' NATs forbid it, else
+// ErrNoAnswer, or is the context's.
+func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, introducers ...*Session) (*Session, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &attempt{node: n, peer: peer.ID, cancel: cancel, events: make(chan event), punch: make(chan punchFrom, punchesExpected),
+		tried: map[netip.AddrPort]bool{}}
+	defer a.finish()
+	if peer.Addr.IsValid() {
+		a.dial(ctx, peer.Addr, token)
+	}
+	alone := time.NewTimer(introduceAfter)
+	defer alone.Stop()
+	var hopeless <-chan time.Time
+	for introduced := false; ; {
+		if a.running == 0 {
+			if introduced {
+				return nil, a.failure()
+			}
+			alone.Reset(0)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-alone.C:
+			introduced = true
+			for _, by := range introducers[:min(len(introducers), maxIntroducers)] {
+				a.ask(ctx, by)
+			}
+		case <-hopeless:
+			return nil, a.failure()
+		case p := <-a.punch:
+			a.dial(ctx, p.addr, p.token)
+		case e := <-a.events:
+			a.running--
+			switch {
+			case e.session != nil:
+				return e.session, nil
+			case e.err != nil:
+				a.reasons = append(a.reasons, fmt.Sprintf("%s: %v", e.what, e.err))
+			default:
+				hopeless = a.introduced(ctx, e.intro, hopeless)
+			}
+		}
+	}
+}
+
+// introduced goes on with what an introducer said.
+func (a *attempt) introduced(ctx context.Context, in introduction, hopeless <-chan time.Time) <-chan time.Time {
+	if !a.dial(ctx, in.addr, Token{}) {
+		a.node.nudgeDial(in.addr)
+	}
+	if in.nat != NATSymmetric || a.node.NAT() != NATSymmetric {
+		return hopeless
+	}
+	a.symmetric = true
+	return time.After(symmetricGrace)
+}
+
+// dial tries one more address, and reports whether it was a new one.
+func (a *attempt) dial(ctx context.Context, addr netip.AddrPort, token Token) bool {
+	addr = unmap(addr)
+	if a.tried[addr] || len(a.tried) == maxCandidates {
+		return false
+	}
+	a.tried[addr] = true
+	a.node.expectPunch(addr.Addr(), a.punch)
+	a.run(func() event {
+		s, err := a.node.Dial(ctx, addr, a.peer, token, ChannelDatagram, nil)
+		return event{session: s, err: err, what: addr.String()}
+	})
+	return true
+}
+
+func (a *attempt) ask(ctx context.Context, by *Session) {
+	a.run(func() event {
+		in, err := by.introduce(ctx, a.peer)
+		return event{intro: in, err: err, what: "through " + by.peer.Short()}
+	})
+}
+
+func (a *attempt) run(f func() event) {
+	a.running++
+	go func() { a.events <- f() }()
+}
+
+// finish breaks off and waits for what is still under way.
+func (a *attempt) finish() {
+	a.cancel()
+	a.node.unexpectPunch(a.punch)
+	for ; a.running > 0; a.running-- {
+		if e := <-a.events; e.session != nil {
+			e.session.Close()
+		}
+	}
+}
+
+func (a *attempt) failure() error {
+	if a.symmetric {
+		return fmt.Errorf("%v: %w: no introduction helps; one side needs a port mapping or IPv6", a.peer.Short(), ErrSymmetric)
+	}
+	text := strings.Join(a.reasons, "; ")
+	if text == "" {
+		text = "no address and nobody to ask"
+	}
+	if a.node.NAT() == NATSymmetric {
+		text += " (this node is behind a symmetric NAT: only peers with an open port can be reached)"
+	}
+	return fmt.Errorf("%v: %w (%s)", a.peer.Short(), ErrNoAnswer, text)
+}
+
+// nudgeDial sends a dial's datagram again now: the peer's NAT is being opened.
+func (n *Node) nudgeDial(addr netip.AddrPort) {
+	n.mu.Lock()
+	s := n.diallingAt(unmap(addr))
+	n.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	if s.dial != nil {
+		s.dial.nudge()
+	}
+	s.mu.Unlock()
+	n.wakeUp()
+}
+
+func (n *Node) expectPunch(ip netip.Addr, to chan<- punchFrom) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.punched[punchKey{ip, to}] = struct{}{}
+}
+
+func (n *Node) unexpectPunch(to chan<- punchFrom) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for k := range n.punched {
+		if k.to == to {
+			delete(n.punched, k)
+		}
+	}
+}
+
+// punchedFrom hears a punch from an address that is not being dialled: the NAT of a
+// peer that is being dialled elsewhere may have given it another port.
+func (n *Node) punchedFrom(from netip.AddrPort, token Token) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	used := false
+	for k := range n.punched {
+		if k.ip != from.Addr() {
+			continue
+		}
+		select {
+		case k.to <- punchFrom{from, token}:
+			used = true
+		default:
+		}
+	}
+	return used
+}
+
+// punchKey is a Connect under way that tries an address.
+type punchKey struct {
+	ip netip.Addr
+	to chan<- punchFrom
+}

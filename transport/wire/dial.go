@@ -1,0 +1,244 @@
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/flynn/noise"
+
+	"nt/transport"
+)
+
+// Timing of the handshake. Tries back off: 0, 250 ms, 750 ms, 1.75 s, 3.75 s.
+const (
+	firstRetry = 250 * time.Millisecond
+	maxTries   = 5
+	// maxNudges is how many datagrams a dial sends out of turn, because a token or
+	// an introduction arrived: a forged Token must not draw an Init each time.
+	maxNudges = 8
+)
+
+// dial is what a dialled session needs until it is open. The session's mu guards it.
+type dial struct {
+	handshake *noise.HandshakeState
+	nonce     [nonceSize]byte // of the Ask
+	first     []byte          // payload of Init
+	datagram  []byte          // Ask or Init, replaced and never changed
+	tries     int
+	nudges    int
+	again     bool // send out of turn
+	nextTry   time.Time
+}
+
+// Dial opens a session to the peer with that key at addr. first (may be nil)
+// rides on the first datagram and reaches the peer's handler of channel ch; it
+// may arrive again if a datagram is replayed, so it must be safe to repeat.
+// token is what an introducer handed out, zero if none. Dial returns when the
+// peer has proved its key, or the context ends, or ErrNoAnswer.
+func (n *Node) Dial(ctx context.Context, addr netip.AddrPort, peer transport.PeerID, token Token, ch Channel, first []byte) (*Session, error) {
+	addr = unmap(addr)
+	if !n.allowed(addr) {
+		return nil, fmt.Errorf("wire: %v may not be dialled", addr)
+	}
+	if len(first) > MaxFirst {
+		return nil, fmt.Errorf("%w: first packet of %d bytes", ErrTooLong, len(first))
+	}
+	s, err := n.newDial(addr, peer, token, ch, first)
+	if err != nil {
+		return nil, err
+	}
+	n.wakeUp()
+	select {
+	case <-s.established:
+		return s, nil
+	case <-s.done:
+		return nil, s.Err()
+	case <-ctx.Done():
+		s.Close() // with a goodbye if it opened this very moment
+		return nil, ctx.Err()
+	}
+}
+
+// newDial registers a session that is being dialled; the time loop sends for it.
+func (n *Node) newDial(addr netip.AddrPort, peer transport.PeerID, token Token, ch Channel, first []byte) (*Session, error) {
+	var random [nonceSize + 4]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return nil, err
+	}
+	d := &dial{nonce: [nonceSize]byte(random[:]), nextTry: n.now()}
+	s := newSession(n, sessionKey{addr, binary.BigEndian.Uint32(random[nonceSize:])}, peer)
+	s.dial = d
+	var err error
+	if d.handshake, err = n.newHandshake(true, peer); err != nil {
+		return nil, fmt.Errorf("dialling %v: %w", addr, err)
+	}
+	d.first = append(append(append([]byte(nil), n.id[:]...), byte(ch)), first...)
+	d.datagram = askMsg{d.nonce}.append(nil)
+	if token != (Token{}) {
+		if err := s.initiate(token); err != nil {
+			return nil, err
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, ErrClosed
+	}
+	if _, taken := n.sessions[s.key]; taken || len(n.sessions) >= n.conf.MaxSessions {
+		return nil, ErrTooMany
+	}
+	n.sessions[s.key] = s
+	n.dials[d.nonce] = s
+	return s, nil
+}
+
+func newSession(n *Node, key sessionKey, peer transport.PeerID) *Session {
+	s := &Session{node: n, key: key, peer: peer, established: make(chan struct{}), done: make(chan struct{})}
+	s.lastHeard.Store(n.now().UnixNano())
+	return s
+}
+
+// initiate moves a dialled session to stateInitiating; the caller owns s or holds s.mu.
+func (s *Session) initiate(token Token) error {
+	msg, _, _, err := s.dial.handshake.WriteMessage(nil, s.dial.first)
+	if err != nil {
+		return fmt.Errorf("starting the handshake: %w", err)
+	}
+	s.state = stateInitiating
+	s.dial.datagram = initMsg{s.key.conv, token, msg}.append(nil)
+	s.dial.tries, s.dial.nextTry = 0, time.Time{}
+	return nil
+}
+
+// receiveToken goes on with the dial that asked. A punch carries the zero
+// nonce and counts for whoever is being dialled at that address.
+func (n *Node) receiveToken(b []byte, from netip.AddrPort) bool {
+	m, err := parseToken(b)
+	if err != nil {
+		return false
+	}
+	n.mu.Lock()
+	s, seen := n.dials[m.nonce], n.watch[m.nonce]
+	if m.nonce == ([nonceSize]byte{}) {
+		s = n.diallingAt(from)
+	} else if conv, stale := staleConv(m.nonce); stale {
+		s = n.sessions[sessionKey{from, conv}]
+	}
+	n.mu.Unlock()
+	switch {
+	case seen != nil:
+		n.observe(from, m.addr)
+		select {
+		case seen <- m:
+		default:
+		}
+		return true
+	case s == nil && m.nonce == ([nonceSize]byte{}):
+		return n.punchedFrom(from, m.token)
+	case s == nil || s.key.addr != from:
+		return false
+	}
+	if m.nonce == s.dialNonce() {
+		n.observe(from, m.addr)
+	}
+	return s.useToken(m.token)
+}
+
+func (s *Session) dialNonce() (nonce [nonceSize]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dial != nil {
+		nonce = s.dial.nonce
+	}
+	return nonce
+}
+
+// useToken goes on with a dial.
+func (s *Session) useToken(token Token) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case stateAsking:
+		if s.initiate(token) != nil {
+			return false
+		}
+	case stateInitiating: // the one it has is stale, or its Init died at a NAT that is open now
+		if !s.dial.nudge() {
+			return false
+		}
+		b := append([]byte(nil), s.dial.datagram...)
+		copy(b[5:], token[:])
+		s.dial.datagram = b
+	default:
+		return false
+	}
+	s.node.wakeUp()
+	return true
+}
+
+func (d *dial) nudge() bool {
+	if d.nudges == maxNudges {
+		return false
+	}
+	d.nudges++
+	d.again = true
+	return true
+}
+
+// diallingAt finds a dial to addr; the caller holds mu.
+func (n *Node) diallingAt(addr netip.AddrPort) *Session {
+	for _, s := range n.dials {
+		if s.key.addr == addr {
+			return s
+		}
+	}
+	return nil
+}
+
+// receiveReply completes a dial.
+func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
+	m, err := parseReply(b)
+	if err != nil {
+		return false
+	}
+	s := n.lookup(sessionKey{from, m.conv})
+	if s == nil || !s.finish(m, now) {
+		return false
+	}
+	n.mu.Lock()
+	n.undial(s)
+	n.mu.Unlock()
+	n.confirmed(s)
+	if n.conf.Opened != nil {
+		n.conf.Opened(s)
+	}
+	close(s.established)
+	s.confirm() // the accepter holds back until our first packet
+	return true
+}
+
+// finish takes the keys out of a Reply.
+func (s *Session) finish(m replyMsg, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateInitiating {
+		return false
+	}
+	// A forged Reply fails here; flynn/noise rolls its state back, so the genuine one still fits.
+	_, send, recv, err := s.dial.handshake.ReadMessage(nil, m.noise)
+	if err != nil || s.send.setKey(send) != nil || s.recv.setKey(recv) != nil {
+		return false
+	}
+	s.state, s.dial = stateOpen, nil
+	s.lastHeard.Store(now.UnixNano())
+	return true
+}
+
+// confirm tells the peer that we have our key, and what NAT we are behind.
+func (s *Session) confirm() error {
+	return s.Send(channelControl, []byte{controlConfirm, byte(s.node.NAT())})
+}
