@@ -16,11 +16,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
 	kcpgo "github.com/xtaci/kcp-go/v5"
 
+	"nt/transport"
 	"nt/transport/wire"
 )
 
@@ -95,6 +97,18 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 // Session returns the session under the pipe.
 func (p *Pipe) Session() *wire.Session { return p.session }
 
+// Peer returns the key of the other end.
+func (p *Pipe) Peer() transport.PeerID { return p.session.Peer() }
+
+// Addr returns the address of the other end.
+func (p *Pipe) Addr() netip.AddrPort { return p.session.Addr() }
+
+// Done is closed when the pipe has ended; Err says why.
+func (p *Pipe) Done() <-chan struct{} { return p.session.Done() }
+
+// Err returns why the pipe ended, or nil.
+func (p *Pipe) Err() error { return p.session.Err() }
+
 // Reliable reports that messages arrive exactly once or the pipe ends.
 func (p *Pipe) Reliable() bool { return true }
 
@@ -108,7 +122,7 @@ func (p *Pipe) Queued() int {
 // Send queues a message of at most MaxMessage bytes and never blocks. It keeps msg.
 func (p *Pipe) Send(msg []byte) error {
 	if len(msg) > MaxMessage {
-		return fmt.Errorf("kcp: a message of %d bytes is over %d", len(msg), MaxMessage)
+		return fmt.Errorf("kcp: %w: %d bytes", wire.ErrTooLong, len(msg))
 	}
 	select {
 	case <-p.session.Done():
@@ -186,6 +200,7 @@ func (p *Pipe) readLoop() {
 		p.onMsg(buf[:n])
 	}
 	p.session.Close() // broken framing from an authenticated peer, or the session has ended
+	p.kcp.Close()     // releases a writer that waits for room
 }
 
 // packetConn is the virtual socket under one KCP session. It has net.PacketConn's methods
