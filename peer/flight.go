@@ -141,6 +141,7 @@ func (n *Node) fly(fl *flight) {
 		n.feed(fl)
 		return
 	}
+	n.confirm(fl)
 	n.filling.end()
 	n.flights.drop(fl)
 	if err == nil && abandoned {

@@ -72,6 +72,26 @@ func (n *Node) keep(e cache.Entry) {
 	}
 }
 
+// confirm dates the own copy anew when the origin says of its validator that
+// nothing has changed: browsers ask so, and the copy would grow old beside a live
+// origin. A copy that came from peers stays what it was: its validator is their
+// word.
+func (n *Node) confirm(fl *flight) {
+	if fl.err != nil || fl.resp.StatusCode != http.StatusNotModified || !fl.plan.store || n.cfg.Cache == nil {
+		return
+	}
+	asked := fl.plan.req.HTTP.Header.Get("If-None-Match")
+	for _, e := range n.cfg.Cache.Get(fl.plan.url) {
+		tag := e.Header().Get("Etag")
+		if tag == "" || tag != asked || e.Level != trust.Self || resource.Shareable(nil, http.StatusOK, fl.resp.Header) != nil {
+			continue
+		}
+		e.Statement.ObservedAt = fl.began.Unix()
+		e.Statement = e.Statement.Sign(n.cfg.Identity)
+		n.keep(e)
+	}
+}
+
 // id is this node's own name among peers.
 func (n *Node) id() (id transport.PeerID) {
 	if len(n.cfg.Identity) == ed25519.PrivateKeySize {

@@ -3,9 +3,11 @@ package peer
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"nt/internal/resource"
 	"nt/peer/origin"
 	"nt/peer/trust"
 )
@@ -162,6 +164,49 @@ func TestUntrustedCopiesAreRefused(t *testing.T) {
 	case a := <-r.locator.announced:
 		t.Errorf("an unverified copy was announced: %v", a)
 	default:
+	}
+}
+
+func TestOwnAnnouncementsProveNothing(t *testing.T) {
+	// A copy from peers is announced under the own key; found again at the locator it
+	// must not have become something this machine saw.
+	r := newRig(t, func(c *Config) { c.Trust.Own = map[resource.WitnessKey]bool{witnessOf(testKey(1)): true} })
+	url := deadURL(t) + "/p"
+	r.publish(url, pattern(3000), nil, testKey(1))
+	if _, err := r.get(url); !errors.Is(err, ErrNoSource) {
+		t.Errorf("error %v, want ErrNoSource", err)
+	}
+	other := r.publish(url, pattern(3000), nil, testKey(9))
+	if res := r.mustGet(url, pattern(3000), SourcePeers); res.Provenance.Level != trust.Notary || res.Provenance.Object != other.Object {
+		t.Errorf("level %s", res.Provenance.Level)
+	}
+}
+
+func TestNotModifiedDatesTheCopyAnew(t *testing.T) {
+	var hours atomic.Int64
+	start := time.Now().Truncate(time.Second)
+	body := []byte("page")
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		if r.Header.Get("If-None-Match") == `"v1"` {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Write(body)
+	})
+	r := newRig(t, func(c *Config) { c.Now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) } })
+	url := s.URL + "/p"
+	seen := func() time.Time { return r.cfg.Cache.Get(mustURL(t, url))[0].ObservedAt() }
+	r.mustGet(url, body, SourceOrigin)
+	r.settle()
+	first := seen()
+	hours.Add(1)
+	if res, err := r.get(url, field("If-None-Match", `"v1"`)); err != nil || res.Status != 304 {
+		t.Fatal(res.Response, err)
+	}
+	r.settle()
+	if got := seen(); got.Sub(first) != time.Hour {
+		t.Errorf("the copy is dated %s, want an hour after %s", got, first)
 	}
 }
 

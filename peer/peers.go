@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	if err != nil {
 		return nil, []Attempt{{"locator", err}}, nil
 	}
-	candidates := trust.Judge(n.cfg.Now(), key, known.Evidence, known.FirstOutage, n.policy())
+	candidates := trust.Judge(n.cfg.Now(), key, n.foreign(known.Evidence), known.FirstOutage, n.policy())
 	if len(candidates) == 0 {
 		return nil, []Attempt{{"peers", errNoHolder}}, nil
 	}
@@ -54,6 +55,14 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 		return nil, nil, low
 	}
 	return nil, tried, nil
+}
+
+// foreign leaves out what this node itself said at the locator. It announces copies
+// that came from peers under its own key, too, so its signature there does not
+// mean that it saw the page; what it did see is in its cache.
+func (n *Node) foreign(evidence []trust.Evidence) []trust.Evidence {
+	own := resource.WitnessKey(n.id())
+	return slices.DeleteFunc(slices.Clone(evidence), func(e trust.Evidence) bool { return e.Statement.Witness == own })
 }
 
 // policy is whom the user trusts, with the notaries known by now.

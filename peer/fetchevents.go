@@ -1,0 +1,56 @@
+package peer
+
+import (
+	"context"
+
+	"nt/transport"
+)
+
+// event counts what a transport tells and reports peers that failed (N12).
+func (f *fetch) event(e transport.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	who, label := peerName(e.Peer), peerLabel(e.Peer)
+	switch e.Kind {
+	case transport.EventChunk:
+		if f.met[label] > 0 || len(f.met) < maxPeersNamed {
+			f.met[label] += int64(e.Bytes)
+		}
+	case transport.EventOverhead:
+		f.seen.Overhead += int64(e.Bytes)
+	case transport.EventBadPeer:
+		f.bad[who] = true
+		f.seen.ProofsFailed++
+		f.complain(e.Peer, FailureBad)
+	case transport.EventDeadPeer:
+		f.seen.PeersFailed++
+		f.complain(e.Peer, FailureDead)
+	}
+	for _, l := range f.lives {
+		f.tell(l, label)
+	}
+}
+
+// complain queues one report per peer and reason; mu is held.
+func (f *fetch) complain(p transport.Peer, why FailureReason) {
+	k := peerName(p) + string(why)
+	if f.told[k] || f.over {
+		return
+	}
+	f.told[k] = true
+	select {
+	case f.reports <- Failure{Key: f.entry.Statement.Key, Peer: p, Reason: why}:
+	default: // the locator is slower than peers fail; enough was said
+	}
+}
+
+// report sends the queued reports, in its own time.
+func (f *fetch) report() {
+	for r := range f.reports {
+		ctx, cancel := context.WithTimeout(f.n.ctx, reportTimeout)
+		if err := f.n.cfg.Locator.Report(ctx, r); err != nil {
+			f.n.cfg.Log.Debug("failure not reported", "peer", r.Peer.Addr, "err", err)
+		}
+		cancel()
+	}
+}
