@@ -194,7 +194,9 @@ func TestNotModifiedDatesTheCopyAnew(t *testing.T) {
 		}
 		w.Write(body)
 	})
-	r := newRig(t, func(c *Config) { c.Now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) } })
+	r := newRig(t, func(c *Config) {
+		c.Now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) }
+	})
 	url := s.URL + "/p"
 	seen := func() time.Time { return r.cfg.Cache.Get(mustURL(t, url))[0].ObservedAt() }
 	r.mustGet(url, body, SourceOrigin)
