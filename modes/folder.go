@@ -113,7 +113,7 @@ func (f *folder) publish(ctx context.Context, name string, now time.Time) (fresh
 	if old, ok := f.get(name); ok && old.size == before.Size() && old.modified.Equal(before.ModTime()) {
 		return false, nil
 	}
-	header, err := store1(ctx, f.store, file)
+	header, err := storeAll(ctx, f.store, file)
 	if err != nil {
 		return false, err
 	}
@@ -130,8 +130,8 @@ func (f *folder) publish(ctx context.Context, name string, now time.Time) (fresh
 	return true, nil
 }
 
-// store1 makes an object of everything r has.
-func store1(ctx context.Context, s store.Store, r io.Reader) (chunker.Header, error) {
+// storeAll makes an object of everything r has.
+func storeAll(ctx context.Context, s store.Store, r io.Reader) (chunker.Header, error) {
 	spool, err := s.Spool(ctx)
 	if err != nil {
 		return chunker.Header{}, err

@@ -16,5 +16,6 @@
 //	mkfile FILE SIZE            write pseudo-random bytes, the same every time
 //	urlkey VAR URL              the key under which trackers know a URL
 //	etag VAR FILE               the ETag in a header file of httpget
+//	flip FILE|DIR OFFSET        change a bit, in a folder of every file that is long enough
 //	code CODE PROGRAM ARG...    run to the end and expect that exit code; output in the files out and err
 package testscripts

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -303,4 +304,30 @@ func cmdEtag(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	tag, _, _ := strings.Cut(rest, "\n")
 	ts.Setenv(args[0], tag)
+}
+
+// cmdFlip changes one bit of a file, or of every file in a folder that is larger than
+// the offset.
+func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE|DIR OFFSET")
+	}
+	at, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	flipped := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || int64(len(b)) <= at {
+			return err
+		}
+		b[at] ^= 1
+		flipped++
+		return os.WriteFile(path, b, 0o600)
+	}))
+	if flipped == 0 {
+		ts.Fatalf("nothing in %s is larger than %d bytes", args[0], at)
+	}
 }

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"mode":     cmdMode,
 			"poll":     cmdPoll,
 			"world":    cmdWorld,
+			"flip":     cmdFlip,
 			"urlkey":   cmdUrlkey,
 			"etag":     cmdEtag,
 			"mkfile":   cmdMkfile,
