@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -69,14 +70,21 @@ func (r *rig) waiting(url string) int {
 
 func TestCrowdAsksTheOriginOnce(t *testing.T) {
 	body := pattern(500_000)
-	for name, st := range map[string]store.Store{"stored": memory.New(store.Options{}), "no room": memory.New(store.Options{Budget: 64 << 10})} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		budget int64
+		length bool // the origin says how long the body is
+	}{{"stored", 0, true}, {"stored, length unknown", 0, false}, {"no room", 64 << 10, true}, {"no more room on the way", 200_000, false}} {
+		t.Run(c.name, func(t *testing.T) {
 			gate := make(chan struct{})
 			s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
 				<-gate
+				if c.length {
+					w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				}
 				sendText(body)(w, r)
 			})
-			r := newRig(t, func(c *Config) { c.Store = st })
+			r := newRig(t, func(cfg *Config) { cfg.Store = memory.New(store.Options{Budget: c.budget}) })
 			url := s.URL + "/p"
 			const n = 20
 			for _, res := range r.crowd(n, url, func() bool { return r.waiting(url) == n }, func() { close(gate) }) {
