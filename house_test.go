@@ -36,6 +36,7 @@ var house = []room{
 	{"transport/wire", []string{"transport", "chunker"}, "a wire carries datagrams; it does not know what Roulette says"},
 	{"transport/wire/*", []string{"transport/wire", "transport/wire/*", "transport"}, "a wire carries datagrams; it does not know what Roulette says"},
 	{"tracker", []string{"internal/resource", "chunker", "transport"}, "directory logic speaks the vocabulary and owns its Store seam"},
+	{"tracker/rendezvous", []string{"transport", "transport/wire"}, "it knows peers and sessions, not what peers hold"},
 	{"tracker/*", []string{"tracker", "tracker/*", "internal/resource", "internal/safedial", "chunker", "transport"}, "parts of the tracker never reach for the peer"},
 	{"peer", []string{"chunker", "chunker/nois", "chunker/store", "transport", "internal/resource", "peer/trust", "peer/origin", "peer/cache"}, "the resolver knows seams, never a concrete transport, locator or tracker client"},
 	{"peer/trust", []string{"internal/resource", "chunker"}, "trust is a pure verdict over statements"},

@@ -102,7 +102,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.tracker, err = startTracker(trackerOptions{listen: "127.0.0.1:0", notary: key, allowPrivate: true, log: d.log})
+	d.tracker, err = startTracker(trackerOptions{listen: "127.0.0.1:0", key: key, notary: key, allowPrivate: true, log: d.log})
 	if err != nil {
 		return err
 	}

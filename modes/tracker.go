@@ -3,6 +3,7 @@ package modes
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"nt/tracker"
 	"nt/tracker/memory"
 	"nt/tracker/notary"
+	"nt/tracker/rendezvous"
 )
 
 // notaryFile is the name of a tracker's own key in the state directory.
@@ -29,11 +31,12 @@ func (c *trackerCmd) Run(a *app) error {
 		return usagef("this build keeps swarms in memory: --store memory", "--store %q is not known", strings.SplitN(c.Store, ":", 2)[0])
 	}
 	o := trackerOptions{listen: a.listenOr(":7070"), allowPrivate: a.common.AllowPrivate, log: a.log}
+	var err error
+	if o.key, err = a.env.identity(notaryFile); err != nil {
+		return err
+	}
 	if !c.NoNotary {
-		var err error
-		if o.notary, err = a.env.identity(notaryFile); err != nil {
-			return err
-		}
+		o.notary = o.key
 	}
 	t, err := startTracker(o)
 	if err != nil {
@@ -46,6 +49,7 @@ func (c *trackerCmd) Run(a *app) error {
 // trackerOptions are what a tracker is made of: values only.
 type trackerOptions struct {
 	listen       string             // HOST:PORT
+	key          ed25519.PrivateKey // of UDP sessions
 	notary       ed25519.PrivateKey // nil: no notary
 	interval     time.Duration      // between two looks of the notary at one origin; 0 is its default
 	allowPrivate bool
@@ -56,6 +60,7 @@ type trackerOptions struct {
 type runningTracker struct {
 	addr   string
 	server *tracker.Server
+	meet   *rendezvous.Server
 	stop   func() // ends the notary and waits for it
 }
 
@@ -64,6 +69,21 @@ func startTracker(o trackerOptions) (*runningTracker, error) {
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}
+	l, c, err := listenBoth(o.listen)
+	if err != nil {
+		return nil, listenFault("the tracker", err)
+	}
+	r, err := o.start(l, c)
+	if err != nil {
+		l.Close()
+		c.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// start serves on both sockets, which it owns from then on unless it fails.
+func (o trackerOptions) start(l net.Listener, c net.PacketConn) (*runningTracker, error) {
 	cfg := tracker.Config{Store: memory.New(memory.Config{}), PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate}
 	var eye *notary.Notary
 	if o.notary != nil {
@@ -73,15 +93,21 @@ func startTracker(o trackerOptions) (*runningTracker, error) {
 		}
 		cfg.Notary = eye // not before: a nil *Notary is no nil Notary
 	}
-	logic, err := tracker.New(cfg)
+	meetConf := rendezvous.Config{Conn: c, Key: o.key, Log: o.log}
+	if !o.allowPrivate {
+		meetConf.Allowed = safedial.PublicAddr
+	}
+	meet, err := rendezvous.New(meetConf)
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", o.listen)
+	cfg.Rendezvous = meet
+	logic, err := tracker.New(cfg)
 	if err != nil {
-		return nil, listenFault("the tracker", err)
+		meet.Close()
+		return nil, err
 	}
-	r := &runningTracker{addr: l.Addr().String(), server: tracker.NewServer(tracker.NewAPI(logic, tracker.APIConfig{Log: o.log}))}
+	r := &runningTracker{addr: l.Addr().String(), meet: meet, server: tracker.NewServer(tracker.NewAPI(logic, tracker.APIConfig{Log: o.log}))}
 	r.watch(eye, logic)
 	go r.server.Serve(l) // ends with Shutdown
 	return r, nil
@@ -104,5 +130,5 @@ func (r *runningTracker) watch(eye *notary.Notary, logic *tracker.Tracker) {
 func (r *runningTracker) close(ctx context.Context) error {
 	err := r.server.Shutdown(ctx)
 	r.stop()
-	return err
+	return errors.Join(err, r.meet.Close())
 }

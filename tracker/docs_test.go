@@ -14,6 +14,7 @@ import (
 	"nt/internal/resource"
 	"nt/tracker"
 	"nt/tracker/storetest"
+	"nt/transport"
 )
 
 // exchange is one example of the documentation.
@@ -33,6 +34,15 @@ func (docNotary) Offer(time.Time, resource.URL, resource.Statement) {
 }
 func (docNotary) Counters() map[string]int64 { return map[string]int64{"offered": 1, "stated": 0} }
 
+// docRendezvous has a key and no session.
+type docRendezvous struct{}
+
+func (docRendezvous) Key() transport.PeerID { return docNotary{}.peer() }
+func (docRendezvous) Endpoint(transport.PeerID) (netip.AddrPort, bool) {
+	return netip.AddrPort{}, false
+}
+func (docNotary) peer() transport.PeerID { return storetest.NewPeer(77, "1.1.1.1:1").ID() }
+
 // TestDocsExamples runs the examples of docs/tracker-api.md in order against the
 // real handler.
 func TestDocsExamples(t *testing.T) {
@@ -42,7 +52,7 @@ func TestDocsExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := storetest.Start()
-	tr := newTracker(t, tracker.Config{Secret: tracker.Secret{1}, Notary: docNotary{}})
+	tr := newTracker(t, tracker.Config{Secret: tracker.Secret{1}, Notary: docNotary{}, Rendezvous: docRendezvous{}})
 	api := tracker.NewAPI(tr, tracker.APIConfig{Now: func() time.Time { return now }})
 	p := storetest.NewPeer(1, "1.2.3.4:7000")
 	u, err := resource.ParseURL("http://example.org/page.html")

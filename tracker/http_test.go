@@ -85,7 +85,7 @@ func TestN14_BadInputGetsAReason(t *testing.T) {
 		"no such path":      {"GET", "/v2/announce", "", "", 404, "not_found"},
 		"deep nesting":      {"POST", "/v1/lookup", "", `{"keys":` + strings.Repeat("[", 8000), 400, "malformed"},
 		"health":            {"GET", "/healthz", "", "", 200, "ok"},
-		"info":              {"GET", "/v1/info", "", "", 200, `{"version":1,"notary":null,"ttl":1800,"time":1800000000}`},
+		"info":              {"GET", "/v1/info", "", "", 200, `{"version":1,"notary":null,"key":null,"ttl":1800,"time":1800000000}`},
 	} {
 		status, header, body := ask(newAPI(t, tracker.APIConfig{}), "1.2.3.4:9999", c.method, c.path, c.sig, []byte(c.body))
 		if status != c.status || !strings.Contains(body, c.says) {

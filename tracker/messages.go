@@ -119,6 +119,7 @@ type LeaveResponse struct{}
 type Info struct {
 	Version int                  `json:"version"`
 	Notary  *resource.WitnessKey `json:"notary"` // null: not a notary, send no URLs
+	Key     *transport.PeerID    `json:"key"`    // of UDP sessions on the same port number; null: there are none
 	TTL     int64                `json:"ttl"`    // seconds an announcement holds if it asks for nothing else
 	Time    int64                `json:"time"`   // Unix seconds
 }

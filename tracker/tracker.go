@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nt/internal/resource"
+	"nt/transport"
 )
 
 // Config is what a Tracker is made of.
@@ -28,6 +29,8 @@ type Config struct {
 	TTL, MinTTL, MaxTTL time.Duration
 	// Notary hears of announced URLs; nil for a tracker that is none.
 	Notary Notary
+	// Rendezvous knows where live peers are seen; nil for a tracker without UDP.
+	Rendezvous Rendezvous
 }
 
 // Times an announcement may hold.
@@ -45,6 +48,14 @@ type Notary interface {
 	Offer(now time.Time, u resource.URL, st resource.Statement)
 	// Counters returns what it did so far, by name.
 	Counters() map[string]int64
+}
+
+// Rendezvous knows peers by the UDP sessions they keep open with the tracker.
+type Rendezvous interface {
+	// Key is the key that those sessions are authenticated to.
+	Key() transport.PeerID
+	// Endpoint is where the peer's live session comes from.
+	Endpoint(id transport.PeerID) (netip.AddrPort, bool)
 }
 
 // Tracker is the directory's logic. It is safe for concurrent use.
@@ -87,6 +98,10 @@ func (t *Tracker) Info(now time.Time) Info {
 	if t.cfg.Notary != nil {
 		key := t.cfg.Notary.Key()
 		info.Notary = &key
+	}
+	if t.cfg.Rendezvous != nil {
+		key := t.cfg.Rendezvous.Key()
+		info.Key = &key
 	}
 	return info
 }
@@ -235,7 +250,7 @@ func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, 
 	res.Peers = make(Peers, 0, len(chosen))
 	for _, h := range chosen {
 		res.Peers = append(res.Peers, PeerEntry{
-			ID: h.ID, Addr: h.Addr.String(), Transports: h.Transports, Object: h.Object,
+			ID: h.ID, Addr: t.endpoint(h).String(), Transports: h.Transports, Object: h.Object,
 			Ticket: tickets.ticket(key, h.ID),
 		})
 	}
@@ -245,6 +260,19 @@ func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, 
 		})
 	}
 	return res, nil
+}
+
+// endpoint returns where to reach a holder: behind a NAT that is where its
+// session comes from, not what it announced (F43).
+func (t *Tracker) endpoint(h Holder) netip.AddrPort {
+	if t.cfg.Rendezvous == nil {
+		return h.Addr
+	}
+	seen, ok := t.cfg.Rendezvous.Endpoint(h.ID)
+	if !ok || !t.cfg.AllowPrivate && !t.cfg.PublicAddr(seen.Addr()) {
+		return h.Addr
+	}
+	return seen
 }
 
 // Report counts that a peer which Lookup named to somebody in the same network

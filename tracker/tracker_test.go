@@ -359,3 +359,34 @@ func TestFreshPeersComeFirst(t *testing.T) {
 		}
 	}
 }
+
+// seenAt knows one peer's session.
+type seenAt struct {
+	id   transport.PeerID
+	addr netip.AddrPort
+}
+
+func (seenAt) Key() transport.PeerID { return transport.PeerID{1} }
+func (s seenAt) Endpoint(id transport.PeerID) (netip.AddrPort, bool) {
+	return s.addr, id == s.id
+}
+
+// A peer behind a NAT is handed out where its session comes from, unless nobody else could reach that.
+func TestF43_HandoutNamesTheSessionsAddress(t *testing.T) {
+	now := storetest.Start()
+	p := storetest.NewPeer(1, "1.2.3.4:7000")
+	for seen, want := range map[string]string{"1.2.3.4:61000": "1.2.3.4:61000", "192.168.0.9:7000": "1.2.3.4:7000"} {
+		tr := newTracker(t, tracker.Config{Rendezvous: seenAt{p.ID(), netip.MustParseAddrPort(seen)}})
+		st := p.State("key", "object", now)
+		if _, err := tr.Announce(now, p.Addr.Addr(), announceRequest(p, now, st)); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := tr.Lookup(now, netip.MustParseAddr("9.9.9.9"), tracker.LookupRequest{Keys: tracker.Keys{st.Key}})
+		if err != nil || len(resp.Results[0].Peers) != 1 || resp.Results[0].Peers[0].Addr != want {
+			t.Errorf("session at %s: %v, %v; want %s", seen, resp, err, want)
+		}
+		if key := tr.Info(now).Key; key == nil || *key != (transport.PeerID{1}) {
+			t.Errorf("info names the key %v", key)
+		}
+	}
+}
