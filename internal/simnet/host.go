@@ -22,6 +22,8 @@ type Traffic struct {
 	PacketsIn, PacketsOut int64
 	// QueueDrops counts packets that found the host's uplink or downlink queue full.
 	QueueDrops int64
+	// Lost counts packets of this host that were lost on the path.
+	Lost int64
 	// Overruns counts datagrams that the socket's owner did not read in time.
 	Overruns int64
 }

@@ -67,6 +67,7 @@ func (n *Net) send(p *packet, now time.Duration) {
 	p.src.traffic.Out += int64(p.size)
 	p.src.traffic.PacketsOut++
 	if !must && n.chance(n.cfg.Loss) {
+		p.src.traffic.Lost++
 		n.lost(p, at)
 		return
 	}
