@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // running is what a running peer tells other commands of the same user. It is
@@ -40,7 +41,7 @@ func (e environ) publish(r running) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("saying that the peer runs: %w", err)
 	}
-	if err := lockFile(f); err != nil {
+	if err := lockSoon(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("another peer of this user runs: %w", err)
 	}
@@ -56,6 +57,20 @@ func (e environ) publish(r running) (io.Closer, error) {
 		return nil, fmt.Errorf("saying that the peer runs: %w", err)
 	}
 	return f, nil
+}
+
+// lockSoon locks the file; a command that only looks whether somebody has the lock
+// holds it for a moment itself, so a second try may do.
+func lockSoon(f *os.File) error {
+	err := lockFile(f)
+	for range 20 {
+		if err == nil {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+		err = lockFile(f)
+	}
+	return err
 }
 
 // errNotRunning says that no peer of this user runs.

@@ -50,6 +50,7 @@ func (a *app) listenOr(other string) string {
 // to stop and did is a success.
 func (a *app) untilSignal(drain func(context.Context) error) error {
 	<-a.ctx.Done()
+	fmt.Fprintln(a.stderr, "nt: stopping; a second signal stops at once")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), drainTime)
 	defer cancel()
 	if err := drain(ctx); err != nil {

@@ -1,0 +1,42 @@
+package modes
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// told runs one transfer of 100 bytes through a line progress, a byte a second.
+func told(line func(event) string) []string {
+	var b strings.Builder
+	now := time.Unix(0, 0)
+	p := &lineProgress{w: &b, now: func() time.Time { return now }, line: line}
+	p.begin("http://h/\x1b[31m", 200, 2, 10)
+	for range 8 {
+		now = now.Add(time.Second)
+		p.add(1)
+	}
+	p.end(8, errors.New("cut"))
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+}
+
+func TestPlainProgressSaysALineEveryFewSeconds(t *testing.T) {
+	want := []string{
+		`nt: start http://h/\x1b[31m: 2 of 10 bytes, 0.0 s`,
+		`nt: progress http://h/\x1b[31m: 5 of 10 bytes, 3.0 s`,
+		`nt: progress http://h/\x1b[31m: 8 of 10 bytes, 6.0 s`,
+		`nt: end http://h/\x1b[31m: 10 of 10 bytes, 8.0 s`,
+	}
+	if got := told(plainLine); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestJSONProgressIsOneObjectPerLine(t *testing.T) {
+	got := told(jsonLine)
+	want := `{"event":"end","url":"http://h/\u001b[31m","status":200,"bytes":10,"total":10,"seconds":8,"error":"cut"}`
+	if len(got) != 4 || got[3] != want {
+		t.Errorf("got\n%s\nwant the last to be\n%s", strings.Join(got, "\n"), want)
+	}
+}
