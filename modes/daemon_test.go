@@ -33,7 +33,7 @@ func TestDaemonsRunInProcessAndLeaveNothingBehind(t *testing.T) {
 		}
 		return nodeOptions{key: key, cacheDir: t.TempDir(), allowPrivate: true, share: true, listen: "127.0.0.1:0"}
 	}
-	tracker, err := startTracker(trackerOptions{listen: "127.0.0.1:0", notary: newKey("notary").key, allowPrivate: true})
+	tracker, err := startTracker(trackerOptions{listen: "127.0.0.1:0", key: newKey("tracker").key, notary: newKey("notary").key, allowPrivate: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func (p *barProgress) begin(url string, _ int, at, total int64) {
 	p.all = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(64), mpb.WithRefreshRate(150*time.Millisecond))
 	p.bar = p.all.AddBar(max(total, 0),
 		mpb.PrependDecorators(decor.Name(shorten(printable(url), 40)), decor.CountersKibiByte(" % .1f / % .1f")),
-		mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 30), decor.OnComplete(decor.EwmaETA(decor.ET_STYLE_GO, 30), " done")))
+		mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 30), decor.Name(" "), decor.OnComplete(decor.EwmaETA(decor.ET_STYLE_GO, 30), "done")))
 	p.bar.SetCurrent(at)
 	p.last = time.Now()
 }
