@@ -60,6 +60,8 @@ var lodgers = map[string]string{
 	"github.com/BurntSushi/toml":      "modes",
 	"github.com/anacrolix/torrent":    "plugins/bittorrent",
 	"github.com/xtaci/kcp-go/v5":      "transport/wire/kcp",
+	"github.com/huin/goupnp":          "transport/wire/portmap",
+	"github.com/jackpal/go-nat-pmp":   "transport/wire/portmap",
 	"github.com/vbauerster/mpb/v8":    "modes",
 	"github.com/gomodule/redigo":      "tracker/redis",
 	"github.com/rogpeppe/go-internal": "testscripts",
