@@ -1,0 +1,127 @@
+package testscripts
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"nt/internal/resource"
+)
+
+// cmdPoll asks a URL until the answer matches.
+func cmdPoll(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: poll URL REGEXP")
+	}
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	var last string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		resp, err := client.Get(args[0])
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		resp.Body.Close()
+		if last = string(b); re.MatchString(last) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not come to match %q: %s", args[0], args[1], last)
+}
+
+// cmdWorld starts an origin, a tracker and N peers with proxies, called p1, p2, ...,
+// each with a cache of its own.
+func cmdWorld(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: world N [FLAG...]")
+	}
+	cmdSpawn(ts, false, []string{"origin", "origin"})
+	cmdWaitline(ts, false, []string{"origin", "origin listening on (.*)", "ORIGIN"})
+	cmdSpawn(ts, false, []string{"tracker", "nt", "tracker", "--listen", "127.0.0.1:0"})
+	cmdWaitline(ts, false, []string{"tracker", "nt: tracker listening on (.*)", "TRACKER"})
+	for i := range n {
+		name := fmt.Sprintf("p%d", i+1)
+		cmdSpawn(ts, false, append([]string{
+			name, "nt", "peer", "--cache", name, "--listen", "127.0.0.1:0", "--proxy", "--proxy-addr", "127.0.0.1:0",
+			"--admin-addr", "127.0.0.1:0", "--tracker", ts.Getenv("TRACKER"),
+		}, args[1:]...))
+		cmdWaitline(ts, false, []string{name, "nt: proxy listening on (.*)", strings.ToUpper(name)})
+		cmdWaitline(ts, false, []string{name, "nt: admin listening on (.*)", "ADMIN" + strconv.Itoa(i+1)})
+	}
+}
+
+// cmdMkfile writes a file of pseudo-random bytes.
+func cmdMkfile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mkfile FILE SIZE")
+	}
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o700))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdUrlkey sets a variable to the key under which trackers know a URL.
+func cmdUrlkey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: urlkey VAR URL")
+	}
+	u, err := resource.ParseURL(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], u.Key().String())
+}
+
+// cmdEtag sets a variable to the ETag in a header file.
+func cmdEtag(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: etag VAR FILE")
+	}
+	_, rest, ok := strings.Cut(ts.ReadFile(args[1]), "Etag: ")
+	if !ok {
+		ts.Fatalf("no ETag in %s", args[1])
+	}
+	tag, _, _ := strings.Cut(rest, "\n")
+	ts.Setenv(args[0], tag)
+}
+
+// cmdFlip changes one bit of a file, or of every file in a folder that is larger than
+// the offset.
+func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE|DIR OFFSET")
+	}
+	at, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	flipped := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || int64(len(b)) <= at {
+			return err
+		}
+		b[at] ^= 1
+		flipped++
+		return os.WriteFile(path, b, 0o600)
+	}))
+	if flipped == 0 {
+		ts.Fatalf("nothing in %s is larger than %d bytes", args[0], at)
+	}
+}
