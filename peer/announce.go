@@ -229,11 +229,7 @@ func (a *announcer) announcement(it *announced) (Announcement, bool) {
 		if !it.fresh && !a.holds(e.Object()) {
 			continue
 		}
-		s := e.Statement
-		if own := s.Sign(a.cfg.Identity); own.Witness != s.Witness {
-			s = own // for whom we do not know: the time stays that of the witness
-		}
-		return Announcement{Statement: s, URL: it.url}, true
+		return Announcement{Statement: e.Statement, URL: it.url}, true
 	}
 	return Announcement{}, false
 }

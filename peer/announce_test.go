@@ -27,7 +27,7 @@ func TestN10_AnnouncesAfterEveryRetrieval(t *testing.T) {
 	st := r.publish(url, body, nil, testKey(9))
 	r.mustGet(url, body, SourcePeers)
 	a = <-r.locator.announced
-	if len(a) != 1 || a[0].Statement.Object != st.Object || a[0].Statement.Verify() != nil || a[0].Statement.ObservedAt != st.ObservedAt {
+	if len(a) != 1 || a[0].Statement.Object != st.Object || a[0].Statement.Verify() != nil || a[0].Statement.Signature != st.Signature || a[0].Statement.Witness != witnessOf(testKey(9)) {
 		t.Errorf("announcement of a copy from peers %+v", a)
 	}
 	r.node.Close()

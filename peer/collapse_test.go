@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -271,6 +272,54 @@ func (r *rig) waitFor(cond func() bool) {
 		case <-r.t.Context().Done():
 			r.t.Fatal("waited in vain")
 		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// TestTrailersOfAFollowedBody: readers who join while the body ends learn its trailers
+// without looking at what the transport writes (the race detector watches).
+func TestTrailersOfAFollowedBody(t *testing.T) {
+	body := pattern(3000)
+	begun, more := make(chan struct{}), make(chan struct{})
+	s := newSite(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "Checked")
+		w.Header().Set("Content-Type", "text/plain")
+		w.Write(body[:1000])
+		w.(http.Flusher).Flush()
+		begun <- struct{}{}
+		<-more
+		w.Write(body[1000:])
+		w.Header().Set("Checked", "yes")
+	})
+	r := newRig(t)
+	for round := range 20 {
+		url := fmt.Sprintf("%s/%d", s.URL, round)
+		var readers sync.WaitGroup
+		read := func() {
+			res, err := r.get(url)
+			if err != nil || res.err != nil || !bytes.Equal(res.body, body) || res.Trailer.Get("Checked") != "yes" {
+				t.Errorf("body of %d bytes, trailer %v, %v, %v", len(res.body), res.Trailer, err, res.err)
+			}
+		}
+		readers.Go(read)
+		<-begun
+		done := make(chan struct{})
+		for range 4 {
+			readers.Go(read)
+		}
+		go func() { readers.Wait(); close(done) }()
+		serve(begun, more, done)
+	}
+}
+
+// serve lets every request of a round go on until its readers are done.
+func serve(begun <-chan struct{}, more chan<- struct{}, done <-chan struct{}) {
+	for {
+		select {
+		case more <- struct{}{}:
+		case <-begun: // one that came too late to join
+		case <-done:
+			return
 		}
 	}
 }

@@ -83,6 +83,11 @@ func (n *Node) take(p *plan, fl *flight, missing error) (*Response, error) {
 		return nil, errNotForTwo
 	}
 	r := n.originResponse(p, fl.resp)
+	// net/http writes into resp.Trailer while the body is read, by another goroutine.
+	r.Trailer = make(http.Header, len(fl.trailer))
+	for _, name := range fl.trailer {
+		r.Trailer[name] = nil
+	}
 	body.trailer = r.Trailer
 	r.Body = body
 	return r, nil
@@ -105,12 +110,8 @@ func (n *Node) raw(p *plan, resp *http.Response, cancel context.CancelFunc) *Res
 }
 
 func (n *Node) originResponse(p *plan, resp *http.Response) *Response {
-	trailer := make(http.Header, len(resp.Trailer))
-	for k := range resp.Trailer {
-		trailer[k] = nil
-	}
 	return &Response{
-		Status: resp.StatusCode, Header: resp.Header.Clone(), ContentLength: resp.ContentLength, Trailer: trailer, Proto: resp.Proto,
+		Status: resp.StatusCode, Header: resp.Header.Clone(), ContentLength: resp.ContentLength, Proto: resp.Proto,
 		Provenance: Provenance{Source: SourceOrigin, URL: p.name(), Live: p.live},
 	}
 }

@@ -2,9 +2,11 @@ package peer
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +29,9 @@ type flight struct {
 	err      error
 	at       time.Time // when it was answered
 	began    time.Time
-	base     int64 // where in the representation the body starts (206)
-	fill     *fill // nil: the body is for one reader only
+	trailer  []string // names of its trailer fields, read before the body is
+	base     int64    // where in the representation the body starts (206)
+	fill     *fill    // nil: the body is for one reader only
 	// joinable: readers who come after the answer may follow.
 	joinable bool
 
@@ -132,6 +135,7 @@ func (n *Node) fly(fl *flight) {
 	fl.mu.Lock()
 	fl.resp, fl.err, fl.at = resp, err, n.cfg.Now()
 	if err == nil {
+		fl.trailer = slices.Collect(maps.Keys(resp.Trailer))
 		n.prepare(fl)
 	}
 	abandoned := fl.readers == 0

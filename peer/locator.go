@@ -44,7 +44,9 @@ type Holder struct {
 
 // Announcement is one resource this node holds and may share.
 type Announcement struct {
-	Statement resource.Statement // signed by this node's own key
+	// Statement is this node's own, or that of the witness who made a copy from
+	// peers believable.
+	Statement resource.Statement
 	// URL is told only to a locator that is a notary and must fetch it itself.
 	URL string
 }

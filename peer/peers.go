@@ -57,9 +57,8 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	return nil, tried, nil
 }
 
-// foreign leaves out what this node itself said at the locator. It announces copies
-// that came from peers under its own key, too, so its signature there does not
-// mean that it saw the page; what it did see is in its cache.
+// foreign leaves out what this node itself said at the locator: that lies in its
+// cache, and whoever hands back an old word of ours could roll us back to it.
 func (n *Node) foreign(evidence []trust.Evidence) []trust.Evidence {
 	own := resource.WitnessKey(n.id())
 	return slices.DeleteFunc(slices.Clone(evidence), func(e trust.Evidence) bool { return e.Statement.Witness == own })

@@ -16,7 +16,6 @@ const (
 	ReasonAddress     Reason = "address_not_public"
 	ReasonRate        Reason = "rate_limited"
 	ReasonStatement   Reason = "bad_statement"
-	ReasonWitness     Reason = "not_own_statement"
 	ReasonURL         Reason = "url_is_not_the_key"
 	ReasonQuota       Reason = "group_quota" // this network group holds its share of the tracker
 	ReasonSwarmQuota  Reason = "swarm_quota" // this network group holds its share of the key
@@ -33,7 +32,7 @@ const (
 func reasons() []Reason {
 	return []Reason{
 		ReasonMalformed, ReasonTooLarge, ReasonSignature, ReasonClock, ReasonStale, ReasonAddress, ReasonRate,
-		ReasonStatement, ReasonWitness, ReasonURL, ReasonQuota, ReasonSwarmQuota, ReasonFull, ReasonVersions,
+		ReasonStatement, ReasonURL, ReasonQuota, ReasonSwarmQuota, ReasonFull, ReasonVersions,
 		ReasonTicket, ReasonBusy, ReasonUnavailable, ReasonNotFound, ReasonMethod,
 	}
 }

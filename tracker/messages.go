@@ -42,7 +42,8 @@ type PeerInfo struct {
 
 // Item is one resource the peer holds.
 type Item struct {
-	Statement resource.Statement `json:"statement"` // signed by the peer's own key
+	// Statement is the peer's own, or the one that made a copy from peers believable.
+	Statement resource.Statement `json:"statement"`
 	URL       string             `json:"url,omitempty"`
 }
 
@@ -92,7 +93,7 @@ type PeerEntry struct {
 type Logged struct {
 	Statement resource.Statement `json:"statement"`
 	LoggedAt  int64              `json:"logged_at"` // Unix seconds, by the tracker's clock
-	Group     string             `json:"group"`     // opaque label of the witness's /16 or /32
+	Group     string             `json:"group"`     // opaque label of the witness's /16 or /32; "" if another peer brought it
 }
 
 // ReportRequest is the body of POST /v1/report (N12).

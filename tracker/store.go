@@ -15,7 +15,8 @@ import (
 // not do its work.
 type Store interface {
 	// Announce records p as a holder of every item until now+ttl, with the
-	// item's statement. errs[i] is the refusal of items[i]; a nil errs means
+	// item's statement. One whose witness is not p is relayed: it is kept as the
+	// witness's word and is no vote of anybody's group. errs[i] is the refusal of items[i]; a nil errs means
 	// that all were taken. It refuses the whole batch with ReasonStale when p
 	// said something newer before.
 	Announce(now time.Time, ttl time.Duration, p Announcer, items []resource.Statement) (errs []error, err error)
@@ -66,7 +67,8 @@ type Holder struct {
 type Kept struct {
 	Statement resource.Statement
 	LoggedAt  int64
-	From      Group // network group of the witness; 0 for the tracker's own notary
+	From      Group // network group of who brought it; 0 for the tracker's own notary
+	Relayed   bool  // who brought it is not the witness: no vote for a group
 }
 
 // StoreStats are a store's gauges.

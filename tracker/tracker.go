@@ -186,9 +186,6 @@ func (t *Tracker) checkAnnouncer(now time.Time, from netip.Addr, req AnnounceReq
 // checkItem checks one item and returns its URL if a notary should see it.
 func (t *Tracker) checkItem(req AnnounceRequest, it Item) (u resource.URL, err error) {
 	st := it.Statement
-	if st.Witness != resource.WitnessKey(req.Peer.ID) {
-		return u, refuse(ReasonWitness, "the statement is signed by %s, not by the peer", st.Witness.Short())
-	}
 	if st.ObservedAt > req.Time+MaxClockSkew || st.ObservedAt < 0 {
 		return u, refuse(ReasonClock, "the statement is of another time")
 	}
@@ -255,9 +252,11 @@ func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, 
 		})
 	}
 	for _, k := range swarm.Statements {
-		res.Statements = append(res.Statements, Logged{
-			Statement: k.Statement, LoggedAt: k.LoggedAt, Group: t.cfg.Secret.groupLabel(k.From.Widen()),
-		})
+		l := Logged{Statement: k.Statement, LoggedAt: k.LoggedAt}
+		if !k.Relayed {
+			l.Group = t.cfg.Secret.groupLabel(k.From.Widen())
+		}
+		res.Statements = append(res.Statements, l)
 	}
 	return res, nil
 }

@@ -126,7 +126,7 @@ func TestAnnounceIsChecked(t *testing.T) {
 		"no items":            {change: func(r *tracker.AnnounceRequest) { r.Items = nil }, whole: tracker.ReasonMalformed},
 		"too many items":      {change: func(r *tracker.AnnounceRequest) { r.Items = make(tracker.Items, 257) }, whole: tracker.ReasonMalformed},
 		"forged statement":    {change: func(r *tracker.AnnounceRequest) { r.Items[0].Statement = forged }, item: tracker.ReasonStatement},
-		"somebody else's":     {change: func(r *tracker.AnnounceRequest) { r.Items[0].Statement = other.State("page", "object", now) }, item: tracker.ReasonWitness},
+		"somebody else's":     {change: func(r *tracker.AnnounceRequest) { r.Items[0].Statement = other.State("page", "object", now) }},
 		"of the future":       {change: func(r *tracker.AnnounceRequest) { r.Items[0].Statement = future }, item: tracker.ReasonClock},
 		"endless TTL":         {change: func(r *tracker.AnnounceRequest) { r.TTL = 1 << 62 }},
 		"URL to a non-notary": {change: func(r *tracker.AnnounceRequest) { r.Items[0].URL = "http://example.org/" }},
@@ -388,5 +388,27 @@ func TestF43_HandoutNamesTheSessionsAddress(t *testing.T) {
 		if key := tr.Info(now).Key; key == nil || *key != (transport.PeerID{1}) {
 			t.Errorf("info names the key %v", key)
 		}
+	}
+}
+
+// TestRow3_RelayedStatementsHaveNoGroup: a thousand peers that repeat one reader's
+// words are one reader.
+func TestRow3_RelayedStatementsHaveNoGroup(t *testing.T) {
+	tr, now := newTracker(t, tracker.Config{}), storetest.Start()
+	witness := storetest.NewPeer(1, "1.2.3.4:7000")
+	for i := range 1000 {
+		p := storetest.NewPeer(10+i, fmt.Sprintf("%d.%d.3.4:7000", 20+i%100, i/100))
+		resp, err := tr.Announce(now, p.Addr.Addr(), announceRequest(p, now, witness.State("page", "object", now)))
+		if err != nil || len(resp.Refused) != 0 {
+			t.Fatalf("%+v, %v", resp, err)
+		}
+	}
+	r := lookup(t, tr, now, "9.9.9.9", "page", 50)
+	if len(r.Peers) == 0 || len(r.Statements) != 1 || r.Statements[0].Group != "" || r.Statements[0].Statement.Witness != resource.WitnessKey(witness.ID()) {
+		t.Errorf("%d peers, statements %+v", len(r.Peers), r.Statements)
+	}
+	announce(t, tr, now, witness, "page", "object")
+	if r = lookup(t, tr, now, "9.9.9.9", "page", 50); len(r.Statements) != 1 || r.Statements[0].Group == "" {
+		t.Errorf("the witness's own word: %+v", r.Statements)
 	}
 }

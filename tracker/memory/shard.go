@@ -170,13 +170,18 @@ func (s *shard) announce(now, ttl int64, p tracker.Announcer, st resource.Statem
 	if !known {
 		row = s.addSwarm(now, st.Key, group)
 	}
-	id, err := s.record(now, row, st, group)
+	id, err := s.record(now, row, st, group, relays(p, st))
 	if err != nil {
 		s.settle(row)
 		return err
 	}
 	s.hold(now, min(ttl, maxTTL), row, s.meet(p, group), id)
 	return nil
+}
+
+// relays reports whether a peer brings the word of another.
+func relays(p tracker.Announcer, st resource.Statement) bool {
+	return st.Witness != resource.WitnessKey(p.ID)
 }
 
 // admit makes room for what an announcement adds, or says whose share is used
@@ -192,7 +197,7 @@ func (s *shard) admit(row uint32, known bool, p tracker.Announcer, group tracker
 			return &tracker.RefusedError{Reason: tracker.ReasonSwarmQuota, Detail: "your network holds its share of this key"}
 		}
 	}
-	need += s.growth(row, known, group, st)
+	need += s.growth(row, known, group, st, relays(p, st))
 	if need == 0 {
 		return nil
 	}

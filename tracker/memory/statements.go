@@ -14,6 +14,7 @@ import (
 const (
 	maxContents  = 8 // distinct contents
 	maxWitnesses = 6 // network groups that vouch for one content
+	maxRelayed   = 2 // statements of one content that others than their witness brought
 	maxSponsored = 2 // contents of a key that one network group alone may vouch for
 )
 
@@ -28,7 +29,8 @@ type content struct {
 
 // kept is one statement in compact form.
 type kept struct {
-	from     tracker.Group // narrow group of the witness; 0 for the own notary
+	from     tracker.Group // narrow group of who brought it; 0 for the own notary
+	relayed  bool          // by another than the witness
 	observed int64
 	logged   uint32
 	raw      []byte // see encodeStatement; starts with the witness
@@ -59,7 +61,7 @@ func (sw *swarm) statements() []tracker.Kept {
 	var out []tracker.Kept
 	for _, c := range sw.contents {
 		for _, k := range c.kept {
-			out = append(out, tracker.Kept{Statement: decodeStatement(sw.key, c.object, k.raw), LoggedAt: int64(k.logged), From: k.from})
+			out = append(out, tracker.Kept{Statement: decodeStatement(sw.key, c.object, k.raw), LoggedAt: int64(k.logged), From: k.from, Relayed: k.relayed})
 		}
 	}
 	return out
@@ -81,13 +83,14 @@ func (s *shard) keep(now int64, st resource.Statement) error {
 	if !ok {
 		row = s.addSwarm(now, st.Key, 0)
 	}
-	_, err := s.record(now, row, st, 0)
+	_, err := s.record(now, row, st, 0, false)
 	return err
 }
 
 // record finds or makes the statement's content, keeps the statement if it adds
-// anything, and returns the content's id.
-func (s *shard) record(now int64, row uint32, st resource.Statement, from tracker.Group) (uint16, error) {
+// anything, and returns the content's id. relayed says that the witness did not
+// bring it.
+func (s *shard) record(now int64, row uint32, st resource.Statement, from tracker.Group, relayed bool) (uint16, error) {
 	sw := s.swarms.at(row)
 	sw.touched = uint32(now)
 	sum := contentSum(s.outages.seed, st)
@@ -104,17 +107,17 @@ func (s *shard) record(now int64, row uint32, st resource.Statement, from tracke
 		i = len(sw.contents) - 1
 	}
 	id := sw.contents[i].id
-	if s.supersede(sw, i, st) {
+	if s.supersede(sw, i, st, relayed) {
 		return id, nil
 	}
-	if c := &sw.contents[i]; c.wants(from) {
-		s.addKept(c, kept{from: from, observed: st.ObservedAt, logged: uint32(now), raw: encodeStatement(st)})
+	if c := &sw.contents[i]; c.wants(from, relayed) {
+		s.addKept(c, kept{from: from, relayed: relayed, observed: st.ObservedAt, logged: uint32(now), raw: encodeStatement(st)})
 	}
 	return id, nil
 }
 
 // growth returns how many bytes keeping st would add at most.
-func (s *shard) growth(row uint32, known bool, from tracker.Group, st resource.Statement) int64 {
+func (s *shard) growth(row uint32, known bool, from tracker.Group, st resource.Statement, relayed bool) int64 {
 	if !known {
 		return statementSize(st)
 	}
@@ -131,7 +134,7 @@ func (s *shard) growth(row uint32, known bool, from tracker.Group, st resource.S
 			return statementSize(st)
 		}
 	}
-	if sw.contents[i].wants(from) {
+	if sw.contents[i].wants(from, relayed) {
 		return statementSize(st)
 	}
 	return 0
@@ -147,14 +150,17 @@ func (sw *swarm) find(sum uint64) int {
 }
 
 // wants reports whether a statement from the group adds a vote: one per wide
-// group, few groups, the own notary always.
-func (c *content) wants(from tracker.Group) bool {
+// group, few groups, the own notary always. A relayed one is no vote, and few are kept.
+func (c *content) wants(from tracker.Group, relayed bool) bool {
 	if from == 0 {
 		return true
 	}
+	if relayed {
+		return c.relayed() < maxRelayed
+	}
 	voters := 0
 	for _, k := range c.kept {
-		if k.from == 0 {
+		if k.from == 0 || k.relayed {
 			continue
 		}
 		if k.from.Widen() == from.Widen() {
@@ -165,10 +171,21 @@ func (c *content) wants(from tracker.Group) bool {
 	return voters < maxWitnesses
 }
 
-// supersede lets the newest observation of a witness win. A statement logged
+func (c *content) relayed() int {
+	n := 0
+	for _, k := range c.kept {
+		if k.relayed {
+			n++
+		}
+	}
+	return n
+}
+
+// supersede lets the newest observation of a witness win, and its own word over the
+// same brought by others, who could otherwise take its vote away. A statement logged
 // before the first outage is evidence that nothing said later can replace: it
 // stays. It reports whether st need not be kept.
-func (s *shard) supersede(sw *swarm, into int, st resource.Statement) (done bool) {
+func (s *shard) supersede(sw *swarm, into int, st resource.Statement, relayed bool) (done bool) {
 	for i := range sw.contents {
 		c := &sw.contents[i]
 		for j := 0; j < len(c.kept); j++ {
@@ -178,6 +195,13 @@ func (s *shard) supersede(sw *swarm, into int, st resource.Statement) (done bool
 			}
 			early := sw.firstOutage != 0 && k.logged < sw.firstOutage
 			switch {
+			case relayed && !k.relayed:
+				if i == into || st.ObservedAt <= k.observed {
+					return true
+				}
+			case !relayed && k.relayed:
+				s.dropKept(c, j)
+				j--
 			case st.ObservedAt <= k.observed && (i == into || !early):
 				return true // said before, or newer things were
 			case early && i == into:

@@ -126,6 +126,7 @@ func Run(t *testing.T, open func(t *testing.T) tracker.Store) {
 		{"EarlyEvidenceIsNotReplaced", testEarly},
 		{"StatementsAreBounded", testBounded},
 		{"NotaryIsAlwaysKept", testNotary},
+		{"RelayedWordsAreNoVotes", testRelayed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(env{t, open(t), rand.New(rand.NewPCG(1, 2))})
