@@ -52,7 +52,7 @@ func (c *fetchCmd) Run(a *app) error {
 		return err
 	}
 	defer node.close(context.WithoutCancel(a.ctx))
-	f := &fetcher{cmd: c, app: a, node: node, level: level}
+	f := &fetcher{cmd: c, app: a, node: node, level: level, notaries: node.notaries}
 	var first error
 	for _, raw := range c.URL {
 		err := f.fetch(a.ctx, raw)
@@ -161,10 +161,11 @@ func validFieldName(s string) bool {
 
 // fetcher is one run of nt fetch.
 type fetcher struct {
-	cmd   *fetchCmd
-	app   *app
-	node  doer
-	level trust.Level
+	cmd      *fetchCmd
+	app      *app
+	node     doer
+	level    trust.Level
+	notaries *notaries // nil without trackers
 }
 
 // doer is the part of a peer.Node that fetch needs.

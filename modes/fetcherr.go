@@ -55,6 +55,12 @@ func (t *transfer) classify(err error) (Exit, string) {
 
 // trustHint says how a copy that was refused could be had.
 func (t *transfer) trustHint(e *peer.UntrustedError) string {
+	if t.notaries != nil {
+		var changed *changedKeyError
+		if errors.As(t.notaries.impostors(), &changed) {
+			return fmt.Sprintf("%v; if its operator says that this is right, name the key: --tracker %s#%s", changed, changed.tracker, changed.is)
+		}
+	}
 	best := trust.Unverified
 	for _, c := range e.Found {
 		best = max(best, c.Level)

@@ -25,6 +25,11 @@ func newLogger(w io.Writer, level, format string, env environ) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: least}))
 }
 
+// stdLog takes what libraries write to the standard library's own logger.
+func stdLog(to *slog.Logger) io.Writer {
+	return slog.NewLogLogger(to.Handler(), slog.LevelDebug).Writer()
+}
+
 // isTerminal reports whether w is a terminal.
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 
@@ -63,6 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env}
 	command, done, err := a.parse(args)
 	if err == nil && !done {
+		log.SetOutput(stdLog(a.log)) // net/http and others tell trifles there
 		err = command.Run(a)
 	}
 	if err != nil && !isSilent(err) {

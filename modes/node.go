@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"nt/chunker/store"
@@ -45,15 +46,20 @@ type nodeOptions struct {
 	stall        time.Duration
 	connect      time.Duration
 	config       *config // options of transports; nil for none
+	notaries     notaryMemory
 	log          *slog.Logger
 }
 
 // nodeOptions collects what flags and configuration say.
 func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, listen string) nodeOptions {
+	var remembered notaryMemory
+	if dir, err := a.env.stateDir(); err == nil {
+		remembered = notaryMemory(filepath.Join(dir, "notaries"))
+	}
 	return nodeOptions{
 		key: key, cacheDir: cacheDir, trackers: a.common.Tracker, listen: listen, transport: reach.Transport,
 		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout),
-		config: &a.config, log: a.log,
+		config: &a.config, notaries: remembered, log: a.log,
 	}
 }
 
@@ -64,6 +70,7 @@ type node struct {
 	store      store.Store
 	cache      *cache.Cache
 	locator    peer.Locator // nil without trackers
+	notaries   *notaries    // nil without trackers
 	dialer     safedial.Dialer
 	origin     *origin.Client
 	transports []transport.Transport
@@ -172,8 +179,8 @@ func (n *node) dialTrackers(o nodeOptions, names []string) (func() map[resource.
 	if err != nil {
 		return nil, err
 	}
-	known := newNotaries(l, n.clients)
-	n.locator = known
+	known := newNotaries(l, n.clients, o.notaries, o.log)
+	n.locator, n.notaries = known, known
 	return known.known, nil
 }
 

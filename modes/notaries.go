@@ -2,6 +2,9 @@ package modes
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"maps"
 	"sync"
 
@@ -12,20 +15,28 @@ import (
 
 // notaries knows the keys of the trackers that are notaries (design section 7). A key
 // that the address does not pin is asked for together with the first lookup, not
-// before: while origins answer, no tracker hears of this node.
+// before: while origins answer, no tracker hears of this node. The first answer is
+// remembered (docs/adr/0005): another one later makes the tracker no notary.
 type notaries struct {
 	peer.Locator
 	clients []*client.Client
+	memory  notaryMemory
+	log     *slog.Logger
 
-	mu   sync.Mutex
-	keys map[resource.WitnessKey]string // name of the tracker by its key
+	mu      sync.Mutex
+	keys    map[resource.WitnessKey]string // name of the tracker by its key
+	changed map[string]error               // by name of the tracker
 }
 
-func newNotaries(l peer.Locator, clients []*client.Client) *notaries {
-	n := &notaries{Locator: l, clients: clients, keys: map[resource.WitnessKey]string{}}
+func newNotaries(l peer.Locator, clients []*client.Client, memory notaryMemory, log *slog.Logger) *notaries {
+	n := &notaries{Locator: l, clients: clients, memory: memory, log: log,
+		keys: map[resource.WitnessKey]string{}, changed: map[string]error{}}
 	for _, c := range clients {
 		if key, ok := c.Pinned(); ok {
 			n.keys[key] = c.Name()
+			if err := memory.replace(c.Name(), key); err != nil {
+				log.Warn("the notary's key is not remembered", "tracker", c.Name(), "err", err)
+			}
 		}
 	}
 	return n
@@ -51,9 +62,22 @@ func (n *notaries) learn(ctx context.Context, c *client.Client) {
 	if err != nil || key == nil {
 		return
 	}
+	err = n.memory.check(c.Name(), *key)
+	var other *changedKeyError
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if errors.As(err, &other) {
+		if n.changed[c.Name()] == nil {
+			n.log.Error("not a notary any more", "tracker", c.Name(), "err", err)
+		}
+		n.changed[c.Name()] = err
+		return
+	}
+	if err != nil { // our own disk's fault, which no stranger can cause
+		n.log.Warn("the notary's key is not remembered", "tracker", c.Name(), "err", err)
+	}
 	n.keys[*key] = c.Name()
+	delete(n.changed, c.Name())
 }
 
 // known returns the keys learnt so far.
@@ -61,4 +85,25 @@ func (n *notaries) known() map[resource.WitnessKey]string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return maps.Clone(n.keys)
+}
+
+// impostors says which trackers show another key than the first time; nil if none does.
+func (n *notaries) impostors() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var errs []error
+	for _, err := range n.changed {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// changedKeyError is a tracker that shows another notary key than it did at first.
+type changedKeyError struct {
+	tracker string
+	was, is resource.WitnessKey
+}
+
+func (e *changedKeyError) Error() string {
+	return fmt.Sprintf("tracker %s was the notary %s and says now that it is %s", e.tracker, e.was, e.is)
 }

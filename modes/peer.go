@@ -97,7 +97,8 @@ func startPeer(ctx context.Context, o peerOptions) (*peerNode, error) {
 
 func (p *peerNode) startProxy(addr string) error {
 	server, err := proxy.New(proxy.Config{
-		Resolver: proxy.FromNode(counted{p.node.Node, p.sums}, peer.Request{}), Dial: p.node.dialer.DialContext, Addr: addr, Admin: "http://" + p.adminAddr + "/", Log: p.node.log,
+		Resolver: proxy.FromNode(counted{p.node.Node, p.sums}, peer.Request{}), Dial: p.node.dialer.DialContext, Forbidden: isForbidden, Addr: addr,
+		Admin: "http://" + p.adminAddr + "/", Log: p.node.log,
 	})
 	if err != nil {
 		return usagef("the proxy is for this machine: listen on 127.0.0.1", "--proxy-addr: %w", err)

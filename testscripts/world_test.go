@@ -100,6 +100,19 @@ func cmdEtag(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], tag)
 }
 
+// cmdNotarykey sets a variable to the notary key in an answer of /v1/info.
+func cmdNotarykey(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: notarykey VAR FILE")
+	}
+	_, rest, ok := strings.Cut(ts.ReadFile(args[1]), `"notary":"`)
+	if !ok {
+		ts.Fatalf("no notary in %s", args[1])
+	}
+	key, _, _ := strings.Cut(rest, `"`)
+	ts.Setenv(args[0], key)
+}
+
 // cmdFlip changes one bit of a file, or of every file in a folder that is larger than
 // the offset.
 func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
