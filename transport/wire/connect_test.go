@@ -166,6 +166,9 @@ func TestRow21_KeepAliveAndIdle(t *testing.T) {
 	_, _, d, _ := couple(t)
 	start := d.node.now()
 	d.KeepAlive(10 * time.Second)
+	for range moreConfirms {
+		d.node.sweep(start)
+	}
 	out := d.node.Stats().Out
 	d.node.sweep(start.Add(5 * time.Second))
 	if got := d.node.Stats().Out - out; got != 0 {
@@ -215,5 +218,25 @@ func TestRow20_ForgedPunchesDrawLittle(t *testing.T) {
 	}
 	if s.Err() != nil {
 		t.Errorf("the dial ended: %v", s.Err())
+	}
+}
+
+// A lost CONFIRM does not leave the accepter waiting for the dialler's first word.
+func TestConfirmIsRepeated(t *testing.T) {
+	server, _, d, _ := couple(t) // the test drops what the dialler sends
+	dTap := d.node.conf.Conn.(*tap)
+	if server.Session(d.node.id) != nil {
+		t.Fatal("the session is confirmed already")
+	}
+	sent := len(dTap.written)
+	for range 5 {
+		d.node.sweep(d.node.now())
+	}
+	if got := len(dTap.written) - sent; got != moreConfirms {
+		t.Errorf("%d datagrams, want %d", got, moreConfirms)
+	}
+	server.receive(dTap.written[len(dTap.written)-1], source)
+	if server.Session(d.node.id) == nil {
+		t.Error("the session is not confirmed")
 	}
 }

@@ -216,8 +216,8 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 	if n.conf.Opened != nil {
 		n.conf.Opened(s)
 	}
-	close(s.established)
 	s.confirm() // the accepter holds back until our first packet
+	close(s.established)
 	return true
 }
 

@@ -101,6 +101,8 @@ type Session struct {
 	window replayWindow //
 	intro  allowance    //
 
+	confirms int // CONFIRMs that the time loop has repeated; it alone uses this
+
 	lastHeard   atomic.Int64 // Unix nanoseconds
 	lastSent    atomic.Int64
 	keepAlive   atomic.Int64 // nanoseconds; 0 is off

@@ -4,8 +4,13 @@ import (
 	"time"
 )
 
-// sweepEvery is how often sessions are looked at for silence.
-const sweepEvery = time.Second
+const (
+	// sweepEvery is how often sessions are looked at for silence.
+	sweepEvery = time.Second
+	// moreConfirms is how often a dialler says again that it has its key. Nothing
+	// answers a CONFIRM, and without one the peer neither speaks freely nor introduces us.
+	moreConfirms = 2
+)
 
 func (n *Node) wakeUp() {
 	select {
@@ -78,7 +83,7 @@ func (s *Session) runDial(now time.Time) time.Duration {
 
 // sweep ends the sessions that fell silent and keeps those open that want it.
 func (n *Node) sweep(now time.Time) {
-	var silent, keep []*Session
+	var silent, keep, confirm []*Session
 	n.mu.Lock()
 	for _, s := range n.sessions {
 		alive := time.Duration(s.keepAlive.Load())
@@ -87,11 +92,18 @@ func (n *Node) sweep(now time.Time) {
 			silent = append(silent, s)
 		case alive > 0 && now.UnixNano()-s.lastSent.Load() >= int64(alive):
 			keep = append(keep, s)
+		case !s.accepted && s.confirms < moreConfirms:
+			confirm = append(confirm, s)
 		}
 	}
 	n.mu.Unlock()
 	for _, s := range silent {
 		s.endIdle()
+	}
+	for _, s := range confirm {
+		if s.confirm() == nil {
+			s.confirms++
+		}
 	}
 	for _, s := range keep {
 		s.Send(channelControl, append([]byte{controlPing}, make([]byte, nonceSize)...))
