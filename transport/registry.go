@@ -17,6 +17,11 @@ type Env struct {
 	// Mux is the HTTP server on the node's TCP port, or nil if it has none.
 	// A transport registers below /nt/v1/ only.
 	Mux *http.ServeMux
+	// Streams returns the listener of those connections to the node's TCP port
+	// that begin with prefix, for protocols that are not HTTP. It is nil if the
+	// node has no TCP port: the transport then only fetches. A factory calls it
+	// once for each of its prefixes, and closes what it got in Close.
+	Streams func(prefix []byte) net.Listener
 	// Packet is the node's UDP socket, or nil if it has none; the transport that
 	// takes it owns all reading from it.
 	Packet net.PacketConn

@@ -12,20 +12,31 @@ import (
 	"nt/transport"
 )
 
-// gateAfter makes the object's reads wait after the first n until open is
-// called; reached is closed when the first one waits. Call open before the nodes
-// are closed: t.Cleanup(open) after Start.
-func gateAfter(o *Object, n int64) (reached <-chan struct{}, open func()) {
+// gate makes an object's reads wait after the first n until it is opened; those
+// before arm do not count. Open it before the nodes are closed: t.Cleanup(open)
+// after Start.
+type gate struct {
+	arm     func()
+	reached <-chan struct{} // closed when the first one waits
+	open    func()
+}
+
+func gateAfter(o *Object, n int64) gate {
 	wait, at := make(chan struct{}), make(chan struct{})
 	var once, first sync.Once
-	open = func() { once.Do(func() { close(wait) }) }
+	var from atomic.Int64 // reads before; -1: not armed
+	from.Store(-1)
 	o.OnRead = func(int) {
-		if o.Reads() > n {
+		if base := from.Load(); base >= 0 && o.Reads()-base > n {
 			first.Do(func() { close(at) })
 			<-wait
 		}
 	}
-	return at, open
+	return gate{
+		arm:     func() { from.Store(o.Reads()) },
+		reached: at,
+		open:    func() { once.Do(func() { close(wait) }) },
+	}
 }
 
 // testCancel: Fetch ends with its context while a neighbour keeps it waiting,
@@ -42,9 +53,11 @@ func testClose(t *testing.T, h Harness) {
 func testInterrupted(t *testing.T, h Harness, want error, interrupt func(Node, context.CancelFunc)) {
 	c := content(t, 1, 300*kib)
 	obj := NewObject(c, nil)
-	reached, open := gateAfter(obj, 150)
+	gate := gateAfter(obj, 150)
 	nodes := h.Start(t, Source{c.ID(): obj}, nil)
-	t.Cleanup(open)
+	t.Cleanup(gate.open)
+	h.warm(t, nodes[0], c.ID())
+	gate.arm()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	f := newFetch(nodes[1], c, nodes[0])
@@ -53,14 +66,14 @@ func testInterrupted(t *testing.T, h Harness, want error, interrupt func(Node, c
 	f.sink.OnPut = func(int) { once.Do(func() { close(some) }) }
 	done := make(chan error, 1)
 	go func() { done <- f.run(ctx) }()
-	<-reached
+	<-gate.reached
 	<-some
 	interrupt(nodes[1], cancel)
 	if err := <-done; err == nil || want != nil && !errors.Is(err, want) {
 		t.Errorf("Fetch: %v, want %v", err, want)
 	}
 	before := f.sink.Bytes()
-	open()
+	gate.open()
 	f.mustBeRight(t, c)
 	nodes[1].Close()
 	if after := f.sink.Bytes(); after != before {

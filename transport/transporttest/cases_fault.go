@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,9 +23,11 @@ func testSlowNeighbour(t *testing.T, h Harness) {
 func testSilentNeighbour(t *testing.T, h Harness) {
 	c := content(t, 1, 300*kib)
 	obj := NewObject(c, nil)
-	_, open := gateAfter(obj, 100)
+	gate := gateAfter(obj, 100)
 	nodes := h.Start(t, Source{c.ID(): obj}, Holding(c), nil)
-	t.Cleanup(open)
+	t.Cleanup(gate.open)
+	h.warm(t, nodes[0], c.ID())
+	gate.arm()
 	newFetch(nodes[2], c, nodes[0], nodes[1]).mustComplete(t, c)
 }
 
@@ -32,14 +35,17 @@ func testSilentNeighbour(t *testing.T, h Harness) {
 func testDyingNeighbour(t *testing.T, h Harness) {
 	c := content(t, 1, 300*kib)
 	obj := NewObject(c, nil)
+	var at atomic.Int64
 	kill := make(chan func(), 1)
 	obj.OnRead = func(int) {
-		if obj.Reads() == 100 {
+		if obj.Reads() == at.Load() {
 			(<-kill)()
 		}
 	}
 	nodes := h.Start(t, Source{c.ID(): obj}, Holding(c), nil)
+	h.warm(t, nodes[0], c.ID())
 	kill <- nodes[0].Kill
+	at.Store(obj.Reads() + 100)
 	newFetch(nodes[2], c, nodes[0], nodes[1]).mustComplete(t, c)
 }
 

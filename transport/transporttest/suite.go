@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"nt/chunker"
 	"nt/transport"
 )
 
@@ -33,6 +34,10 @@ type Harness struct {
 	// must be short, a second or so, since some cases wait for them, and a list of
 	// peers must be asked for at least twice before a fetch gives up.
 	Start func(t testing.TB, sources ...transport.Source) []Node
+	// Warm, if not nil, lets a node do what it has to do once before it can offer
+	// an object, such as reading it as a whole, and returns when that is done. The
+	// cases that count a holder's reads count from there.
+	Warm func(t testing.TB, holder Node, id chunker.ObjectID)
 	// Skip names cases that cannot apply to the transport, with the reason.
 	Skip map[string]string
 }
@@ -69,6 +74,14 @@ func Run(t *testing.T, h Harness) {
 			noLeaks(t)
 			c.run(t, h)
 		})
+	}
+}
+
+// warm calls Warm, if there is one.
+func (h Harness) warm(t testing.TB, holder Node, id chunker.ObjectID) {
+	t.Helper()
+	if h.Warm != nil {
+		h.Warm(t, holder, id)
 	}
 }
 
