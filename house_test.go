@@ -58,7 +58,7 @@ var house = []room{
 var lodgers = map[string]string{
 	"github.com/alecthomas/kong":      "modes",
 	"github.com/BurntSushi/toml":      "modes",
-	"github.com/anacrolix/torrent":    "plugins/bittorrent",
+	"github.com/anacrolix":            "plugins/bittorrent",
 	"github.com/xtaci/kcp-go/v5":      "transport/wire/kcp",
 	"github.com/huin/goupnp":          "transport/wire/portmap",
 	"github.com/jackpal/go-nat-pmp":   "transport/wire/portmap",

@@ -14,6 +14,7 @@ import (
 	"nt/chunker/store/disk"
 	"nt/internal/resource"
 	"nt/internal/safedial"
+	"nt/internal/sniff"
 	"nt/peer"
 	"nt/peer/cache"
 	"nt/peer/origin"
@@ -105,29 +106,27 @@ func (n *node) open(o nodeOptions) error {
 		return fileFault("opening the cache", err)
 	}
 	n.origin = origin.New(origin.Config{DialContext: n.dialer.DialContext, Forbidden: isForbidden, ConnectTimeout: o.connect})
-	var mux *http.ServeMux
-	var listener net.Listener
-	if o.listen != "" {
-		if listener, err = net.Listen("tcp", o.listen); err != nil {
-			return listenFault("the peer", err)
-		}
-		n.addr, mux = listener.Addr().String(), http.NewServeMux()
-		n.server = newServer(mux, o.log)
+	if o.listen == "" {
+		return n.connect(o, transport.Env{})
 	}
-	if err := n.connect(o, mux); err != nil {
-		if listener != nil {
-			listener.Close()
-		}
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return listenFault("the peer", err)
+	}
+	n.addr = listener.Addr().String()
+	port, mux := sniff.New(limitListener(listener), sniff.Options{Wait: headTimeout, Pending: maxConns / 4}), http.NewServeMux()
+	n.server = newServer(mux, o.log)
+	if err := n.connect(o, transport.Env{Mux: mux, Streams: port.Prefix}); err != nil {
+		port.Close()
 		return err
 	}
-	if listener != nil {
-		go n.server.Serve(limitListener(listener)) // ends with Shutdown
-	}
+	go n.server.Serve(port.Rest()) // ends with Shutdown
 	return nil
 }
 
 // connect opens transports and trackers, and starts the peer.Node on them.
-func (n *node) connect(o nodeOptions, mux *http.ServeMux) error {
+// env says where transports serve.
+func (n *node) connect(o nodeOptions, env transport.Env) error {
 	names, err := transportOrder(o.transport, plugins.Transports().Names())
 	if err != nil {
 		return err
@@ -136,10 +135,9 @@ func (n *node) connect(o nodeOptions, mux *http.ServeMux) error {
 		return err
 	}
 	for _, name := range names {
-		t, err := plugins.Transports().Open(name, transport.Env{
-			Key: o.key, Source: n.store, Mux: mux, Dial: n.dialer.DialContext,
-			AllowPrivate: o.allowPrivate, Options: o.config.options(name), Log: o.log,
-		})
+		env.Key, env.Source, env.Dial, env.AllowPrivate = o.key, n.store, n.dialer.DialContext, o.allowPrivate
+		env.Options, env.Log = o.config.options(name), o.log
+		t, err := plugins.Transports().Open(name, env)
 		if err != nil {
 			return &fault{ExitUsage, err, hintOf(err)}
 		}

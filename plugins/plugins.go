@@ -4,6 +4,7 @@
 package plugins
 
 import (
+	"nt/plugins/bittorrent"
 	"nt/plugins/http"
 	"nt/transport"
 )
@@ -13,5 +14,6 @@ import (
 func Transports() *transport.Registry {
 	var r transport.Registry
 	r.Register(http.Name, http.Open)
+	r.Register(bittorrent.Name, bittorrent.Open)
 	return &r
 }
