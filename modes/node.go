@@ -42,6 +42,7 @@ type nodeOptions struct {
 	listen       string // HOST:PORT for peers; "" serves nobody
 	transport    string // preferred transport; "" is the first of the list
 	allowPrivate bool
+	dialer       safedial.Dialer // without allowPrivate
 	share        bool
 	patience     time.Duration
 	stall        time.Duration
@@ -88,7 +89,8 @@ func openNode(ctx context.Context, o nodeOptions) (*node, error) {
 	if o.config == nil {
 		o.config = &config{}
 	}
-	n := &node{log: o.log, dialer: safedial.Dialer{AllowPrivate: o.allowPrivate}}
+	n := &node{log: o.log, dialer: o.dialer}
+	n.dialer.AllowPrivate = o.allowPrivate
 	if err := n.open(o); err != nil {
 		n.close(ctx)
 		return nil, err

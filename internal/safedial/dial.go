@@ -23,13 +23,17 @@ type Dialer struct {
 	Ports []uint16
 	// Timeout bounds one DialContext; 0 leaves it to the context.
 	Timeout time.Duration
+	// Resolver looks names up; nil is the system's. The rule does not rely on it.
+	Resolver *net.Resolver
+	// Also is a further rule on addresses that passed, "ip:port"; nil is none.
+	Also func(network, address string) error
 }
 
 // DialContext connects like net.Dialer.DialContext. Every address a name
 // resolves to is checked when it is about to be connected to; a refusal wraps
 // ErrForbiddenAddr and names the address.
 func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	nd := net.Dialer{Timeout: d.Timeout, Control: d.control}
+	nd := net.Dialer{Timeout: d.Timeout, Control: d.control, Resolver: d.Resolver}
 	conn, err := nd.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", addr, err)
@@ -38,7 +42,10 @@ func (d Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn
 }
 
 func (d Dialer) control(network, address string, _ syscall.RawConn) error {
-	return d.Check(network, address)
+	if err := d.Check(network, address); err != nil || d.Also == nil {
+		return err
+	}
+	return d.Also(network, address)
 }
 
 // Check decides on a resolved address, "ip:port". It wraps ErrForbiddenAddr.

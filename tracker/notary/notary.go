@@ -32,7 +32,8 @@ type Config struct {
 	Workers      int           // looks at once; default 4
 	Log          *slog.Logger
 	Now          func() time.Time
-	RootCAs      *x509.CertPool // default: the system's
+	RootCAs      *x509.CertPool  // default: the system's
+	Dialer       safedial.Dialer // its resolver and further rule
 }
 
 // Notary looks at announced URLs. It implements tracker.Notary.
@@ -63,7 +64,8 @@ func New(cfg Config) (*Notary, error) {
 	if cfg.Contact != "" {
 		n.agent += " (+" + cfg.Contact + ")"
 	}
-	dialer := safedial.Dialer{AllowPrivate: cfg.AllowPrivate, Ports: []uint16{80, 443}, Timeout: 10 * time.Second}
+	dialer := cfg.Dialer
+	dialer.AllowPrivate, dialer.Ports, dialer.Timeout = cfg.AllowPrivate, []uint16{80, 443}, 10*time.Second
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
