@@ -1,0 +1,29 @@
+package lab
+
+import "time"
+
+// Swarm is what the bounds are computed from. Rates are bytes per second.
+type Swarm struct {
+	Size    int64
+	Readers int
+	SeedUp  float64
+	MinDown float64 // the slowest reader's downlink
+	SumUp   float64 // of all readers
+}
+
+// Solo is the time one reader alone needs for the bytes: F/d.
+func Solo(size int64, down float64) time.Duration { return seconds(float64(size) / down) }
+
+// ClientServer is the least time in which one server gives an object to all: max{NF/us, F/dmin} (L1).
+func (s Swarm) ClientServer() time.Duration {
+	f, n := float64(s.Size), float64(s.Readers)
+	return seconds(max(n*f/s.SeedUp, f/s.MinDown))
+}
+
+// PeerToPeer is the least time when readers help: max{F/us, F/dmin, NF/(us + sum ui)} (L2).
+func (s Swarm) PeerToPeer() time.Duration {
+	f, n := float64(s.Size), float64(s.Readers)
+	return seconds(max(f/s.SeedUp, f/s.MinDown, n*f/(s.SeedUp+s.SumUp)))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
