@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"container/heap"
 	"context"
 	"crypto/ed25519"
 	"net/netip"
@@ -78,10 +79,24 @@ func startKCPClock() (stop func()) {
 	}
 }
 
-// runTasks runs what kcp-go schedules until done. Tasks wait in buckets of one
-// moment each: thousands of sessions ask for few different moments.
+// taskHeap is a heap of what kcp-go scheduled, the earliest first.
+type taskHeap []timedFunc
+
+func (h taskHeap) Len() int           { return len(h) }
+func (h taskHeap) Less(i, j int) bool { return h[i].ts.Before(h[j].ts) }
+func (h taskHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *taskHeap) Push(x any)        { *h = append(*h, x.(timedFunc)) }
+func (h *taskHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	old[len(old)-1] = timedFunc{}
+	*h = old[:len(old)-1]
+	return x
+}
+
+// runTasks runs what kcp-go schedules, until done.
 func runTasks(s *timedSched, done <-chan struct{}) {
-	waiting := map[time.Time][]func(){}
+	var waiting taskHeap
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -90,28 +105,16 @@ func runTasks(s *timedSched, done <-chan struct{}) {
 		s.prependTasks = nil
 		s.prependLock.Unlock()
 		for _, t := range tasks {
-			waiting[t.ts] = append(waiting[t.ts], t.execute)
+			heap.Push(&waiting, t)
 		}
-		now := time.Now()
-		next := now.Add(time.Hour)
-		ran := false
-		for at, fs := range waiting {
-			if at.After(now) {
-				if at.Before(next) {
-					next = at
-				}
-				continue
-			}
-			delete(waiting, at)
-			ran = true
-			for _, f := range fs {
-				f()
-			}
+		if now := time.Now(); len(waiting) == 0 {
+			timer.Reset(time.Hour)
+		} else if !waiting[0].ts.After(now) {
+			heap.Pop(&waiting).(timedFunc).execute()
+			continue
+		} else {
+			timer.Reset(waiting[0].ts.Sub(now))
 		}
-		if ran {
-			continue // running schedules again
-		}
-		timer.Reset(next.Sub(now))
 		select {
 		case <-timer.C:
 		case <-s.chPrependNotify:

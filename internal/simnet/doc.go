@@ -10,7 +10,9 @@
 //	socket -> NAT out -> uplink (rate, drop-tail queue) -> path (delay, loss, copies, reordering)
 //	       -> downlink (rate, drop-tail queue) -> NAT in -> socket
 //
-// A link is a FIFO: a packet leaves when the last byte before it has left. One
+// A link is a FIFO: a packet leaves when the last byte before it has left. Streams do
+// not crowd their own uplink: a host lets each send a segment in turn, as a fair queue
+// does, so that what waits does not hold up the others. One
 // goroutine owns the events; a packet costs two of them. Every byte is counted
 // with its header: 28 bytes of IPv4 and UDP, 40 of IPv4 and TCP.
 //

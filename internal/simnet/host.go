@@ -41,6 +41,8 @@ type Host struct {
 	sockets map[uint16]*packetConn
 	listens map[uint16]*listener
 	streams map[*stream]struct{}
+	ring    []*stream // those with something to send, in turn
+	pumpAt  time.Duration
 	port    uint16 // last ephemeral port
 	gone    bool
 }
@@ -64,8 +66,16 @@ func (l *line) pass(now time.Duration, size int, must bool) (time.Duration, bool
 			return 0, false
 		}
 	}
-	l.busy = max(l.busy, now) + time.Duration(int64(size)*8*int64(time.Second)/l.rate)
+	l.busy = max(l.busy, now) + l.time(size)
 	return l.busy, true
+}
+
+// time is what size bytes take on the line.
+func (l *line) time(size int) time.Duration {
+	if l.rate == 0 {
+		return 0
+	}
+	return time.Duration(int64(size) * 8 * int64(time.Second) / l.rate)
 }
 
 const defaultQueue = 64 << 10
@@ -152,6 +162,37 @@ func (h *Host) freePort(port uint16, taken func(uint16) bool) (uint16, error) {
 	}
 	return 0, fmt.Errorf("no free port on %s", h.addr)
 }
+
+// pump lets the host's streams send a segment each in turn, as long as the uplink
+// has less than one segment before it: what waits, waits with its sender and
+// not in the modem, as under a fair queue.
+func (h *Host) pump(now time.Duration) {
+	for len(h.ring) > 0 && !h.gone {
+		if room := h.up.busy - h.up.time(mss+headTCP); room > now {
+			if h.pumpAt <= now || room < h.pumpAt {
+				h.pumpAt = room
+				h.net.plan(room, h)
+			}
+			return
+		}
+		s := h.ring[0]
+		h.ring[0] = nil
+		h.ring = h.ring[1:]
+		s.queued = false
+		size, fin, ok := s.sendable()
+		if !ok {
+			continue
+		}
+		s.emit(size, fin, now)
+		if _, _, more := s.sendable(); more {
+			s.queued = true
+			h.ring = append(h.ring, s)
+		}
+	}
+}
+
+// fire is the uplink's: there is room for another segment.
+func (h *Host) fire(_ *Net, now time.Duration) { h.pump(now) }
 
 // path returns the one-way delay between two hosts.
 func path(a, b *Host) time.Duration { return a.link.Delay + b.link.Delay }

@@ -76,7 +76,7 @@ func (s *segment) noticed(p *packet, now time.Duration) time.Duration {
 		return s.sent + synRetry<<(s.tries-1)
 	}
 	rtt := max(s.to.far.srtt, 2*path(p.src, p.dst))
-	return max(now, s.sent+rtt<<min(s.tries-1, 6))
+	return max(now, s.sent+rtt<<min(s.tries-1, 4))
 }
 
 // again sends a lost segment once more.

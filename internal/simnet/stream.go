@@ -40,6 +40,7 @@ type stream struct {
 	rcvd    int64  // next number expected
 	early   map[int64]*packet
 	eof     bool
+	queued  bool  // in the host's ring
 	told    int64 // the last edge told
 	pending int   // segments not acknowledged
 
@@ -59,22 +60,32 @@ func newStream(h *Host, local, remote *net.TCPAddr) *stream {
 // edge is the first number there is no room for.
 func (s *stream) edge() int64 { return max(s.told, s.rcvd+int64(s.host.net.cfg.Window-len(s.in))) }
 
-// push sends what the windows allow; the caller holds the lock.
+// push sends what the windows allow, in turn with the host's other streams; the
+// caller holds the lock.
 func (s *stream) push(now time.Duration) {
-	for s.err == nil {
-		room := min(int64(s.cwnd)-(s.nxt-s.una), s.limit-s.nxt)
-		size := min(len(s.out), mss)
-		fin := s.finAsked && !s.finSent && size == len(s.out)
-		if size == 0 && !fin {
-			return
-		}
-		if room < int64(size) && (room <= 0 || s.nxt > s.una) || room <= 0 && !fin {
-			return
-		}
-		size = min(size, int(max(room, 0)))
-		fin = fin && size == len(s.out)
-		s.emit(size, fin, now)
+	if _, _, ok := s.sendable(); ok && !s.queued {
+		s.queued = true
+		s.host.ring = append(s.host.ring, s)
 	}
+	s.host.pump(now)
+}
+
+// sendable returns the next segment that the windows allow.
+func (s *stream) sendable() (size int, fin, ok bool) {
+	if s.err != nil {
+		return 0, false, false
+	}
+	room := min(int64(s.cwnd)-(s.nxt-s.una), s.limit-s.nxt)
+	size = min(len(s.out), mss)
+	fin = s.finAsked && !s.finSent && size == len(s.out)
+	if size == 0 {
+		return 0, fin, fin
+	}
+	if room <= 0 || room < int64(size) && s.nxt > s.una {
+		return 0, false, false
+	}
+	size = min(size, int(room))
+	return size, fin && size == len(s.out), true
 }
 
 func (s *stream) emit(size int, fin bool, now time.Duration) {
