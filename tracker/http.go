@@ -19,9 +19,14 @@ type APIConfig struct {
 	Burst      int     // tokens a source may save up; default 400
 	Sources    int     // sources remembered; default 65,536
 	Concurrent int     // requests at once; default 512
-	Log        *slog.Logger
-	Now        func() time.Time // default time.Now
+	// Pages are further paths, behind the same limits; GET only. They write their own answer.
+	Pages map[string]Page
+	Log   *slog.Logger
+	Now   func() time.Time // default time.Now
 }
+
+// Page answers one GET request of somebody at the address from.
+type Page func(w http.ResponseWriter, r *http.Request, now time.Time, from netip.Addr)
 
 // API is the HTTP front door of a Tracker: it parses, limits and answers, and
 // decides nothing.
@@ -29,6 +34,7 @@ type API struct {
 	tracker  *Tracker
 	limit    *limiter
 	slots    chan struct{}
+	pages    map[string]Page
 	log      *slog.Logger
 	now      func() time.Time
 	started  time.Time
@@ -57,7 +63,7 @@ func NewAPI(t *Tracker, cfg APIConfig) *API {
 	}
 	return &API{
 		tracker: t, limit: newLimiter(cfg.Rate, cfg.Burst, cfg.Sources), slots: make(chan struct{}, cfg.Concurrent),
-		log: cfg.Log, now: cfg.Now, started: cfg.Now(),
+		pages: cfg.Pages, log: cfg.Log, now: cfg.Now, started: cfg.Now(),
 	}
 }
 
@@ -99,15 +105,16 @@ func route(path string) (endpoint, bool) {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := a.serve(w, r)
-	if err != nil {
+	switch {
+	case err != nil:
 		a.fail(w, r, err)
-		return
+	case answer != nil: // a page has answered already
+		a.write(w, http.StatusOK, answer)
 	}
-	a.write(w, http.StatusOK, answer)
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request) (any, error) {
-	ep, ok := route(r.URL.Path)
+	ep, ok := a.route(w, r.URL.Path)
 	if !ok {
 		return nil, a.tracker.refused(refuse(ReasonNotFound, "there is no %.100q here", r.URL.Path).hint("API v1 is described in docs/tracker-api.md"))
 	}
@@ -139,6 +146,18 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return ep.run(a, c)
+}
+
+// route finds who answers a path: API v1 or a page.
+func (a *API) route(w http.ResponseWriter, path string) (endpoint, bool) {
+	page := a.pages[path]
+	if page == nil {
+		return route(path)
+	}
+	return endpoint{http.MethodGet, 0, true, func(_ *API, c call) (any, error) {
+		page(w, c.r, c.now, c.from)
+		return nil, nil
+	}}, true
 }
 
 // take spends n tokens of the source.

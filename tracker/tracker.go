@@ -27,6 +27,8 @@ type Config struct {
 	// TTL is how long an announcement holds if it asks for nothing else; 0 is
 	// DefaultTTL. Wishes are clipped to MinTTL and MaxTTL.
 	TTL, MinTTL, MaxTTL time.Duration
+	// Pace stretches TTL when too many announce; nil never does.
+	Pace *Pace
 	// Notary hears of announced URLs; nil for a tracker that is none.
 	Notary Notary
 	// Rendezvous knows where live peers are seen; nil for a tracker without UDP.
@@ -114,8 +116,8 @@ func (t *Tracker) Announce(now time.Time, from netip.Addr, req AnnounceRequest) 
 	if err := t.checkAnnouncer(now, from, req); err != nil {
 		return AnnounceResponse{}, t.refused(err)
 	}
-	ttl := t.clipTTL(req.TTL)
-	resp := AnnounceResponse{TTL: seconds(ttl), Refused: Refusals{}}
+	ttl := t.clipTTL(now, req)
+	resp := AnnounceResponse{TTL: t.told(ttl), Refused: Refusals{}}
 	taken, index, urls := t.sift(req, &resp)
 	p := Announcer{ID: req.Peer.ID, Addr: netip.AddrPortFrom(from, req.Peer.Port), Transports: req.Peer.Transports, Said: req.Time}
 	errs, err := t.cfg.Store.Announce(now, ttl, p, taken)
@@ -296,12 +298,28 @@ func (t *Tracker) KeepOwn(now time.Time, st resource.Statement) error {
 	return t.cfg.Store.Keep(now, st)
 }
 
-func (t *Tracker) clipTTL(wish int64) time.Duration {
-	if wish <= 0 {
-		return t.cfg.TTL
+// clipTTL is how long the announcement holds: what it asks for within limits,
+// stretched when too many announce.
+func (t *Tracker) clipTTL(now time.Time, req AnnounceRequest) time.Duration {
+	least := t.cfg.MinTTL
+	if t.cfg.Pace != nil {
+		if stretched := t.cfg.Pace.Count(now, len(req.Items)); t.cfg.Pace.Stretch() > 1 {
+			least = min(stretched, t.cfg.MaxTTL)
+		}
 	}
-	wish = min(wish, seconds(t.cfg.MaxTTL))
-	return max(time.Duration(wish)*time.Second, t.cfg.MinTTL)
+	if req.TTL <= 0 {
+		return max(t.cfg.TTL, least)
+	}
+	wish := min(req.TTL, seconds(t.cfg.MaxTTL))
+	return max(time.Duration(wish)*time.Second, least)
+}
+
+// told is what the announcer hears: between half of the TTL and all of it, so that
+// those who came together do not come back together (security row 14).
+func (t *Tracker) told(ttl time.Duration) int64 {
+	rnd := mrand.New(mrand.NewPCG(t.seed, t.draws.Add(1)))
+	s := seconds(ttl)
+	return s - rnd.Int64N(s/2+1)
 }
 
 func checkTime(now time.Time, said int64) error {

@@ -13,19 +13,46 @@ const (
 	evictDraws = 8
 )
 
-// makeRoom evicts keys until need bytes are free, sparing the row keep. It
-// returns false rather than evict a key of a group that uses less than the asking
-// group does: a flood only pushes out itself (security row 9).
+// makeRoom evicts keys until need bytes are free, sparing the row keep: from
+// this shard, and where that has none to give up from another. It returns false rather
+// than evict a key of a group that uses less than the asking group does: a
+// flood only pushes out itself (security row 9).
 func (s *shard) makeRoom(need int64, asking tracker.Group, keep uint32) bool {
-	for s.bytes+need > s.limit {
-		row, burden := s.heaviest(keep)
-		if row == noRow || burden < s.weight(asking) {
+	weight := s.weight(asking)
+	for !s.budget.fits(need) {
+		if !s.giveUp(weight, keep) && !s.othersGiveUp(weight) {
 			return false
 		}
-		s.removeSwarm(row)
-		s.evicted++
 	}
 	return true
+}
+
+// giveUp evicts one key whose groups use at least so much.
+func (s *shard) giveUp(weight int64, keep uint32) bool {
+	row, burden := s.heaviest(keep)
+	if row == noRow || burden < weight {
+		return false
+	}
+	s.removeSwarm(row)
+	s.evicted++
+	return true
+}
+
+// othersGiveUp evicts from another shard. It never waits for one: two shards
+// that waited for each other would wait for ever.
+func (s *shard) othersGiveUp(weight int64) bool {
+	for range min(foreignDraws, len(s.all)) {
+		o := s.all[s.rnd.IntN(len(s.all))]
+		if o == s || !o.mu.TryLock() {
+			continue
+		}
+		done := o.giveUp(weight, noRow)
+		o.mu.Unlock()
+		if done {
+			return true
+		}
+	}
+	return false
 }
 
 // heaviest draws keys, lone ones if there are any, and returns the one whose
@@ -100,6 +127,6 @@ func (s *shard) addStats(now int64, out *tracker.StoreStats) {
 	out.Peers += len(s.holderOf)
 	out.Statements += s.statements
 	out.Bytes += s.bytes + int64(len(s.outages.ring))*outageCost
-	out.Limit += s.limit + int64(s.outages.max)*outageCost
+	out.Limit += int64(s.outages.max) * outageCost
 	out.Evicted += s.evicted
 }

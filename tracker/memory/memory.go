@@ -24,6 +24,7 @@ type Config struct {
 // Store is the swarm store in memory; it implements tracker.Store.
 type Store struct {
 	seed   maphash.Seed // unknown outside, so that nobody can aim at one shard
+	budget budget
 	shards []*shard
 }
 
@@ -47,9 +48,12 @@ func New(cfg Config) *Store {
 	if cfg.ReportTTL <= 0 {
 		cfg.ReportTTL = time.Hour
 	}
-	s := &Store{seed: maphash.MakeSeed()}
+	s := &Store{seed: maphash.MakeSeed(), budget: budget{limit: cfg.Bytes / 16 * 15}} // the rest is for outages
 	for i := range cfg.Shards {
-		s.shards = append(s.shards, newShard(cfg, s.seed, rand.New(rand.NewPCG(cfg.Seed, uint64(i)))))
+		s.shards = append(s.shards, newShard(cfg, &s.budget, s.seed, rand.New(rand.NewPCG(cfg.Seed, uint64(i)))))
+	}
+	for _, sh := range s.shards {
+		sh.all = s.shards
 	}
 	return s
 }
@@ -117,7 +121,7 @@ func (s *Store) Leave(now time.Time, peer transport.PeerID, at int64) error {
 
 // Stats implements tracker.Store. It lets every shard expire what is due.
 func (s *Store) Stats(now time.Time) tracker.StoreStats {
-	var out tracker.StoreStats
+	out := tracker.StoreStats{Limit: s.budget.limit}
 	for _, sh := range s.shards {
 		sh.addStats(now.Unix(), &out)
 	}

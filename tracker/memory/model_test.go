@@ -81,8 +81,8 @@ func (s *shard) check() error {
 			return fmt.Errorf("group %x uses %d bytes, %d are booked", g, n, s.used[g])
 		}
 	}
-	if s.bytes > s.limit {
-		return fmt.Errorf("%d bytes are over the limit of %d", s.bytes, s.limit)
+	if s.bytes > s.budget.limit {
+		return fmt.Errorf("%d bytes are over the limit of %d", s.bytes, s.budget.limit)
 	}
 	return nil
 }

@@ -33,7 +33,9 @@ type shard struct {
 	mu  sync.Mutex
 	rnd *rand.Rand
 
-	limit, groupLimit       int64 // bytes
+	budget                  *budget
+	all                     []*shard // the store's
+	groupLimit              int64    // bytes
 	swarmQuota              int
 	statementTTL, reportTTL int64 // seconds
 
@@ -98,10 +100,10 @@ type holder struct {
 	link               link
 }
 
-func newShard(cfg Config, seed maphash.Seed, rnd *rand.Rand) *shard {
+func newShard(cfg Config, budget *budget, seed maphash.Seed, rnd *rand.Rand) *shard {
 	n := int64(cfg.Shards)
 	s := &shard{
-		rnd: rnd, limit: cfg.Bytes / n * 15 / 16, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
+		rnd: rnd, budget: budget, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
 		swarmQuota: cfg.SwarmQuota, statementTTL: int64(cfg.StatementTTL / time.Second), reportTTL: int64(cfg.ReportTTL / time.Second),
 		swarmOf: make(map[resource.Key]uint32), peerOf: make(map[peerName]uint32), holderOf: make(map[uint64]uint32),
 		reports: make(map[uint32]*report), used: make(map[tracker.Group]int64),
@@ -337,9 +339,14 @@ func (s *shard) countGroup(sw *swarm, g tracker.Group, delta int) {
 	}
 }
 
+func (s *shard) book(bytes int64) {
+	s.bytes += bytes
+	s.budget.used.Add(bytes)
+}
+
 // charge books memory, on a network group and the wide one around it if there is one.
 func (s *shard) charge(g tracker.Group, bytes int64) {
-	s.bytes += bytes
+	s.book(bytes)
 	if g == 0 {
 		return
 	}

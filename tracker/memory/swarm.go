@@ -160,7 +160,7 @@ func (s *shard) blame(now int64, row uint32, g tracker.Group) bool {
 	if r == nil {
 		r = &report{}
 		s.reports[row] = r
-		s.bytes += reportCost
+		s.book(reportCost)
 	}
 	if int64(r.last)+s.reportTTL < now {
 		r.n = 0
@@ -190,7 +190,7 @@ func (s *shard) failures(now int64, row uint32) int {
 func (s *shard) dropReport(row uint32) {
 	if s.reports[row] != nil {
 		delete(s.reports, row)
-		s.bytes -= reportCost
+		s.book(-reportCost)
 	}
 }
 

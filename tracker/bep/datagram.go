@@ -1,0 +1,115 @@
+package bep
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"nt/tracker"
+)
+
+const (
+	magic = 0x41727101980
+
+	actionConnect  = 0
+	actionAnnounce = 1
+	actionScrape   = 2
+	actionError    = 3
+
+	headSize     = 16 // connection id, action, transaction
+	announceSize = 98
+	hashSize     = 20
+)
+
+// Answer implements udp.Answerer: it appends the answer to one datagram to out, which
+// must have room for 1,232 bytes. What is not BEP 15 gets none.
+func (s *Server) Answer(now time.Time, from netip.AddrPort, in, out []byte) []byte {
+	if len(in) < headSize {
+		s.count.Malformed.Add(1)
+		return out
+	}
+	id, action := binary.BigEndian.Uint64(in), binary.BigEndian.Uint32(in[8:])
+	if action == actionConnect {
+		return s.connect(now, from.Addr(), id, in, out)
+	}
+	if !s.gate.check(now, from.Addr(), id) {
+		s.count.BadConnection.Add(1)
+		return fail(in, out, "connect") // 15 bytes: never more than came
+	}
+	switch action {
+	case actionAnnounce:
+		return s.announceUDP(now, from.Addr(), in, out)
+	case actionScrape:
+		return s.scrapeUDP(now, in, out)
+	}
+	s.count.Malformed.Add(1)
+	return fail(in, out, "unknown action")
+}
+
+func (s *Server) connect(now time.Time, from netip.Addr, id uint64, in, out []byte) []byte {
+	if id != magic {
+		s.count.Malformed.Add(1)
+		return out
+	}
+	s.count.Connects.Add(1)
+	out = append(out, in[8:16]...) // action 0, transaction
+	return binary.BigEndian.AppendUint64(out, s.gate.give(now, from))
+}
+
+// parseAnnounce reads what follows the head of an announcement.
+func parseAnnounce(in []byte) (r request, ok bool) {
+	if len(in) < announceSize {
+		return r, false
+	}
+	copy(r.hash[:], in[16:])
+	r.left = binary.BigEndian.Uint64(in[64:])
+	r.event = binary.BigEndian.Uint32(in[80:])
+	r.want = int(int32(binary.BigEndian.Uint32(in[92:])))
+	r.port = binary.BigEndian.Uint16(in[96:])
+	return r, r.event <= 3
+}
+
+func (s *Server) announceUDP(now time.Time, from netip.Addr, in, out []byte) []byte {
+	r, ok := parseAnnounce(in)
+	if !ok {
+		s.count.Malformed.Add(1)
+		return fail(in, out, "malformed announcement")
+	}
+	var head [20]byte
+	copy(head[:], in[8:16])
+	start := len(out)
+	out = append(out, head[:]...)
+	counts, out, why := s.announce(now, from, r, out)
+	if why != "" {
+		return fail(in, out[:start], why)
+	}
+	s.count.AnnouncesUDP.Add(1)
+	binary.BigEndian.PutUint32(out[start+8:], s.jittered())
+	binary.BigEndian.PutUint32(out[start+12:], counts.Leeches)
+	binary.BigEndian.PutUint32(out[start+16:], counts.Seeds)
+	return out
+}
+
+func (s *Server) scrapeUDP(now time.Time, in, out []byte) []byte {
+	hashes := in[headSize:]
+	n := min(len(hashes)/hashSize, MaxScrape)
+	if n == 0 {
+		s.count.Malformed.Add(1)
+		return fail(in, out, "malformed scrape")
+	}
+	s.count.ScrapesUDP.Add(1)
+	out = append(out, in[8:16]...)
+	for i := range n {
+		c := s.cfg.Swarms.Scrape(now, tracker.InfoHash(hashes[i*hashSize:][:hashSize]))
+		out = binary.BigEndian.AppendUint32(out, c.Seeds)
+		out = binary.BigEndian.AppendUint32(out, c.Completed)
+		out = binary.BigEndian.AppendUint32(out, c.Leeches)
+	}
+	return out
+}
+
+func fail(in, out []byte, why refusal) []byte {
+	out = binary.BigEndian.AppendUint32(out, actionError)
+	out = append(out, in[12:16]...)
+	return append(out, why...)
+}
