@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"io"
 	"net"
@@ -28,7 +29,7 @@ func TestTrackerSpeaksBitTorrentOnBothDoors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := startTracker(trackerOptions{listen: "127.0.0.1:0", allowPrivate: true, torrents: list})
+	r, err := startTracker(trackerOptions{listen: "127.0.0.1:0", key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), allowPrivate: true, torrents: list})
 	if err != nil {
 		t.Fatal(err)
 	}

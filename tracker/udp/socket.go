@@ -26,7 +26,6 @@ type Socket struct {
 	wire *wireConn
 }
 
-
 // New takes over an open socket.
 func New(conn *net.UDPConn) *Socket {
 	conn.SetReadBuffer(readBuffer) // a wish; the system's limit counts
