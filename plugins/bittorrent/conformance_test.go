@@ -38,7 +38,7 @@ func quick(v any) error {
 	o.MinRate = 0
 	o.PeersInterval = 300 * time.Millisecond
 	o.RetryWait = 5 * time.Millisecond
-	o.NoProgressTimeout = 5 * time.Second
+	o.NoProgressTimeout = 2 * time.Second
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"fmt"
 	"hash"
+	"io"
 
 	"nt/chunker"
 )
@@ -74,11 +75,26 @@ func (nt *hint) info() []byte {
 	return append(b, "7:privatei1ee"...)
 }
 
-// torrent returns a .torrent file for ordinary clients that names the tracker.
-func (nt *hint) torrent(announce string) []byte {
-	b := fmt.Appendf(nil, "d8:announce%d:%s4:info", len(announce), announce)
-	b = append(b, nt.info()...)
-	return append(b, 'e')
+// Torrent returns a .torrent file, by which ordinary clients join the swarm of
+// an object: made of a holder's hint (see the package comment; proofs are not
+// needed) and the URL of a BitTorrent tracker. The header is checked against id,
+// the pieces' hashes are the holder's word.
+func Torrent(r io.Reader, id chunker.ObjectID, announce string) ([]byte, error) {
+	var b [chunker.HeaderSize]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return nil, fmt.Errorf("reading the hint: %w", err)
+	}
+	h, err := chunker.ParseHeaderFor(id, b[:])
+	if err != nil {
+		return nil, err
+	}
+	pieces := make([]byte, numPieces(h.Size)*len(infohash{}))
+	if _, err := io.ReadFull(r, pieces); err != nil {
+		return nil, fmt.Errorf("reading the hint: %w", err)
+	}
+	file := fmt.Appendf(nil, "d8:announce%d:%s4:info", len(announce), announce)
+	file = append(file, newHint(id, h, pieces).info()...)
+	return append(file, 'e'), nil
 }
 
 // pieceHasher computes the pieces' hashes of an object whose chunks are given in order.

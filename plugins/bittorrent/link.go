@@ -136,7 +136,6 @@ func (l *link) closed(c *conn) (why error, last bool) {
 	}
 	delete(l.conns, c)
 	l.gone += c.in.Load() + c.out.Load()
-	l.owes.Store(0)
 	why, l.reason = l.reason, nil
 	if why == nil {
 		why = errHungUp

@@ -92,6 +92,7 @@ func clientConfig(c swarmConfig) *torrent.ClientConfig {
 	cfg.DisableTrackers = true
 	cfg.NoDefaultPortForwarding = true
 	cfg.DisableWebseeds, cfg.DisableWebtorrent = true, true
+	cfg.Extensions = peerprotocol.NewPeerExtensionBytes(peerprotocol.ExtensionBitFast, peerprotocol.ExtensionBitLtep)
 	cfg.HTTPDialContext, cfg.TrackerDialContext = noDial, noDial
 	cfg.HeaderObfuscationPolicy = torrent.HeaderObfuscationPolicy{Preferred: false, RequirePreferred: true}
 	cfg.DialRateLimiter = rate.NewLimiter(rate.Inf, 0) // lists of peers are ours to pace

@@ -201,6 +201,9 @@ func (v *visit) fits(h chunker.Header, resp *http.Response) (span, error) {
 // proofs takes the proofs in, and lets the client ask for what they cover.
 func (v *visit) proofs(h chunker.Header, s span, body func(int) ([]byte, error)) error {
 	defer v.f.allow()
+	if v.from >= 0 && v.from < h.NumMetaChunks() && s.empty() {
+		return deadPeer("it has no proofs from %d on", v.from)
+	}
 	for m := s.first; m < s.end; m++ {
 		b, err := body(h.MetaProofSize(m))
 		if err != nil {
