@@ -56,12 +56,7 @@ func (t *Transport) Fetch(ctx context.Context, req transport.Request) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(t.ctx, func() { cancel(errClosed) })()
-	f := &fetch{
-		t: t, req: req, ctx: ctx, limit: newLimit(req.Limit), wake: make(chan struct{}, 1), places: make(chan struct{}, maxVisits),
-		links: make(map[netip.AddrPort]*link), rooms: make(map[infohash]*room), banned: make(map[netip.Addr]bool),
-	}
-	f.have.Union(req.Sink.Have())
-	f.told.Union(&f.have)
+	f := newFetch(ctx, t, req)
 	err := f.run(ctx)
 	f.end(cancel)
 	switch {
@@ -72,6 +67,16 @@ func (t *Transport) Fetch(ctx context.Context, req transport.Request) error {
 	default:
 		return err
 	}
+}
+
+func newFetch(ctx context.Context, t *Transport, req transport.Request) *fetch {
+	f := &fetch{
+		t: t, req: req, ctx: ctx, limit: newLimit(req.Limit), wake: make(chan struct{}, 1), places: make(chan struct{}, maxVisits),
+		links: make(map[netip.AddrPort]*link), rooms: make(map[infohash]*room), banned: make(map[netip.Addr]bool),
+	}
+	f.have.Union(req.Sink.Have())
+	f.told.Union(&f.have)
+	return f
 }
 
 // run asks for list after list until the sink is complete or nobody helps.
