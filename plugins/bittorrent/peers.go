@@ -186,6 +186,7 @@ func (f *fetch) openRoom(nt *hint) (*room, error) {
 	if err != nil && r.content != nil {
 		r.content.close()
 	}
+	f.t.log.Debug("joined a swarm", "object", nt.id, "infohash", nt.infohash, "err", err)
 	return r, err
 }
 
@@ -299,6 +300,9 @@ func (f *fetch) dead(l *link, why error) {
 		return
 	}
 	defer f.leave()
+	if f.complete() {
+		return // there was nothing left to say to each other
+	}
 	f.mu.Lock()
 	f.lastErr = fmt.Errorf("peer %s: %w", l, why)
 	f.mu.Unlock()
