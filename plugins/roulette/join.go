@@ -23,7 +23,11 @@ func (c *Core) receiveJoin(v *neighbour, m *Join) {
 		c.send(v, &NoFile{Object: m.Object})
 		return
 	}
-	if !c.cfg.Seed {
+	if !c.cfg.Seed { // taken for a seed: say what there is instead
+		if c.known {
+			c.sendHeader(v)
+		}
+		c.status(v)
 		return
 	}
 	again := c.members.of[v.id] != nil

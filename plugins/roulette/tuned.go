@@ -26,6 +26,7 @@ func (c *Core) receiveTuned(v *neighbour, m Message) {
 		c.answered(v)
 		c.receiveProof(v, m)
 	case *Status:
+		c.notSeed(v)
 		c.answered(v)
 		c.noteWish(v, m.WantPeers)
 		c.noteQueue(v, m.Queue)
@@ -50,6 +51,15 @@ func (c *Core) answered(v *neighbour) {
 	if v.state <= StateFirstHandshake && !v.seed {
 		v.state = StateSecondHandshake
 		v.deadline = 0
+	}
+}
+
+// notSeed takes a peer that answers JOIN with STATUS for what it is: a reader
+// with a part. A seed answers with WELCOME.
+func (c *Core) notSeed(v *neighbour) {
+	if v.seed && v.state == StateFirstHandshake {
+		v.seed = false
+		v.asked = v.asked[:0]
 	}
 }
 

@@ -1,0 +1,66 @@
+package swarm
+
+import (
+	"fmt"
+	"time"
+
+	"nt/plugins/roulette"
+)
+
+// Name is the transport's name in configuration and announcements.
+const Name = "roulette"
+
+// Options is the table [transport.roulette].
+type Options struct {
+	// Wire is what messages run on: "kcp" (reliable) or "udp" (as the 2006 paper, F8).
+	Wire string `toml:"wire"`
+	// Profile is "tuned" or "classic" (the paper's numbers, for comparison).
+	Profile string `toml:"profile"`
+	// Uplink is the rate at which this node may send, in bytes per second; 0 measures it.
+	Uplink int `toml:"uplink"`
+	// MaxSessions bounds the sessions of all objects together.
+	MaxSessions int `toml:"max_sessions"`
+	// Stall ends a fetch that got no new chunk for so long; another transport may go on.
+	Stall time.Duration `toml:"stall"`
+	// DialTimeout bounds reaching one peer, introductions included.
+	DialTimeout time.Duration `toml:"dial_timeout"`
+}
+
+// DefaultOptions returns what an absent table means.
+func DefaultOptions() Options {
+	return Options{Wire: "kcp", Profile: "tuned", MaxSessions: 512, Stall: 12 * time.Second, DialTimeout: 4 * time.Second}
+}
+
+// wireOverhead is what each wire adds to a message, in bytes: IP and UDP headers
+// (28), the sealed packet's head, tag and channel (26), KCP's header and length (26).
+func (o Options) wireOverhead() int {
+	if o.Wire == "kcp" {
+		return 28 + 26 + 26
+	}
+	return 28 + 26
+}
+
+func (o Options) params() roulette.Params {
+	p := roulette.Tuned()
+	if o.Profile == "classic" {
+		p = roulette.Classic()
+	}
+	p.KnownRate = o.Uplink
+	return p
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Wire != "kcp" && o.Wire != "udp":
+		return fmt.Errorf("wire %q is not kcp or udp", o.Wire)
+	case o.Profile != "tuned" && o.Profile != "classic":
+		return fmt.Errorf("profile %q is not tuned or classic", o.Profile)
+	case o.Uplink < 0:
+		return fmt.Errorf("uplink %d is negative", o.Uplink)
+	case o.MaxSessions < 1 || o.MaxSessions > 1<<16:
+		return fmt.Errorf("max_sessions %d is not between 1 and 65536", o.MaxSessions)
+	case o.Stall <= 0 || o.DialTimeout <= 0:
+		return fmt.Errorf("stall and dial_timeout must be longer than nothing")
+	}
+	return nil
+}

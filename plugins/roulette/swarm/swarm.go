@@ -1,0 +1,313 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"nt/chunker"
+	"nt/plugins/roulette"
+	"nt/transport"
+)
+
+// swarm is one core and what it is connected to. Only the node's goroutine uses it.
+type swarm struct {
+	node    *Node
+	object  chunker.ObjectID
+	core    *roulette.Core
+	content content
+	blocks  blocks
+	links   map[roulette.NeighbourID]*link
+	fetch   *fetch // nil in a swarm that only serves
+	idle    time.Duration
+	wake    time.Duration // NextDeadline; noWake if there is none
+	buf     []byte
+}
+
+const noWake = time.Duration(1<<63 - 1)
+
+func (n *Node) newSwarm(id chunker.ObjectID, c content, seed bool) *swarm {
+	return &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, idle: n.now(), wake: noWake,
+		core: roulette.New(roulette.Config{
+			Params: n.params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: seed, Ledger: n.ledger, Uplink: n.uplink,
+		})}
+}
+
+// act carries out what the core wants after it was told something.
+func (s *swarm) act() {
+	for _, a := range s.core.Actions() {
+		switch a := a.(type) {
+		case roulette.Connect:
+			s.links[a.To] = &link{swarm: s, id: a.To, peer: a.Intro.Peer}
+		case roulette.Send:
+			s.send(a)
+		case roulette.Stored:
+			s.stored(a)
+		case roulette.Ban:
+			s.node.ban(a.Peer)
+			s.observe(transport.EventBadPeer, a.Peer, 0, a.Why)
+		case roulette.Drop:
+			s.dropped(a)
+		case roulette.WantPeers:
+			if s.fetch != nil {
+				s.fetch.askPeers(s.node.now())
+			}
+		case roulette.Complete:
+			if s.fetch != nil {
+				s.fetch.finish(nil)
+			}
+		case roulette.Fail:
+			if s.fetch != nil {
+				s.fetch.finish(a.Err)
+			}
+		}
+	}
+	s.wake = noWake
+	if t, ok := s.core.NextDeadline(); ok {
+		s.wake = t
+	}
+}
+
+// send fills in what only the driver has, and hands the message to its link.
+func (s *swarm) send(a roulette.Send) {
+	l := s.links[a.To]
+	if l == nil || l.closed {
+		return
+	}
+	if d, ok := a.Msg.(*roulette.Data); ok && d.Payload == nil {
+		data, err := s.blocks.read(int(d.Chunk), int(d.Block), d.Len)
+		if err != nil {
+			s.node.log.Debug("a chunk that was offered cannot be read", "object", s.object, "chunk", d.Chunk, "err", err)
+			return
+		}
+		d.Payload = data
+	}
+	msg := roulette.Append(nil, a.Msg)
+	if s.fetch != nil {
+		s.observe(transport.EventOverhead, l.peer, len(msg)-payload(a.Msg), nil)
+	}
+	if !l.dialled && l.session == nil {
+		l.dialled = true
+		s.node.dial(l, msg)
+		return
+	}
+	l.send(msg)
+}
+
+// payload is how much of a message is content.
+func payload(m roulette.Message) int {
+	if d, ok := m.(*roulette.Data); ok {
+		return len(d.Payload)
+	}
+	return 0
+}
+
+func (s *swarm) stored(a roulette.Stored) {
+	h, _ := s.content.Header()
+	var peer transport.Peer
+	if l := s.links[a.From]; l != nil {
+		peer = l.peer
+	}
+	if s.fetch != nil {
+		s.fetch.moved = s.node.now()
+		s.fetch.stored += int64(h.ChunkLen(a.Chunk))
+	}
+	s.observe(transport.EventChunk, peer, h.ChunkLen(a.Chunk), nil)
+}
+
+func (s *swarm) dropped(a roulette.Drop) {
+	if l := s.links[a.To]; l != nil {
+		delete(s.links, a.To)
+		s.node.close(l)
+	}
+	if errors.Is(a.Why, roulette.ErrSilent) || errors.Is(a.Why, roulette.ErrNoFile) {
+		s.observe(transport.EventDeadPeer, a.Peer, 0, a.Why)
+	}
+	if len(s.links) == 0 {
+		s.idle = s.node.now()
+	}
+}
+
+// observe tells the fetch's owner, with the peer as the locator named it.
+func (s *swarm) observe(kind transport.EventKind, p transport.Peer, n int, err error) {
+	if s.fetch == nil || s.fetch.req.Observe == nil {
+		return
+	}
+	if known, ok := s.fetch.named[p.Addr]; ok && known.ID == p.ID {
+		p = known
+	}
+	s.fetch.req.Observe(transport.Event{Kind: kind, Peer: p, Bytes: n, Err: err})
+}
+
+// leave says goodbye to every neighbour.
+func (s *swarm) leave() {
+	s.core.Leave(s.node.now())
+	for _, a := range s.core.Actions() {
+		switch a := a.(type) {
+		case roulette.Send:
+			s.send(a)
+		case roulette.Drop:
+			if l := s.links[a.To]; l != nil {
+				s.node.close(l)
+			}
+		}
+	}
+	clear(s.links)
+	s.wake = noWake
+}
+
+// fetch is one call of Fetch.
+type fetch struct {
+	swarm *swarm
+	ctx   context.Context
+	req   transport.Request
+	named map[netip.AddrPort]transport.Peer // as the locator named them
+	done  chan error                        // buffered
+
+	over   bool
+	moved  time.Duration // last new chunk
+	stored int64         // bytes of new content
+	heard  int64         // bytes of content received, new or not
+	asking bool          // a Peers call is under way
+	asked  int           // Peers calls since the last new chunk
+	askAt  time.Duration // not before
+	debt   float64       // bytes received beyond the limit
+	paid   time.Duration
+	held   []func() // messages that wait for the limit
+}
+
+// Pacing of Peers calls, and how many without success end a fetch that has nobody.
+const (
+	askFirst    = 250 * time.Millisecond
+	askLongest  = 5 * time.Second
+	askInVain   = 4
+	joinAtOnce  = 3
+	maxNamed    = 1024
+	maxHeldMsgs = 512
+)
+
+// askPeers asks the locator, unless that is under way or was just done.
+func (f *fetch) askPeers(now time.Duration) {
+	if f.asking || f.over || f.req.Peers == nil || now < f.askAt {
+		return
+	}
+	f.asking = true
+	n := f.swarm.node
+	n.work.Go(func() {
+		peers, err := f.req.Peers(f.ctx)
+		n.post(func() { f.offer(peers, err) })
+	})
+}
+
+// offer gives the core the peers a locator named. The first few are asked as
+// seeds are: what a locator lists usually holds everything.
+func (f *fetch) offer(peers []transport.Peer, err error) {
+	n := f.swarm.node
+	now := n.now()
+	f.asking = false
+	if f.over {
+		return
+	}
+	if err != nil {
+		n.log.Debug("no more peers for now", "object", f.swarm.object, "err", err)
+	}
+	f.askAt = now + min(askFirst<<min(f.asked, 8), askLongest)
+	f.asked++
+	var joins, rest []roulette.Introduction
+	for _, p := range peers {
+		if !n.mayMeet(p) {
+			continue
+		}
+		if len(f.named) < maxNamed {
+			f.named[p.Addr] = p
+		}
+		if in := (roulette.Introduction{Peer: p}); len(joins) < joinAtOnce {
+			joins = append(joins, in)
+		} else {
+			rest = append(rest, in)
+		}
+	}
+	f.swarm.core.Join(now, joins)
+	f.swarm.core.AddPeers(now, rest)
+	f.swarm.act()
+}
+
+// check ends a fetch that does not move.
+func (f *fetch) check(now time.Duration) {
+	if f.over {
+		return
+	}
+	switch {
+	case now-f.moved >= f.swarm.node.opts.Stall:
+		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
+	case f.swarm.core.Degree() > 0 || f.asking:
+	case f.asked >= askInVain:
+		f.finish(fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named)))
+	default:
+		f.askPeers(now)
+	}
+}
+
+// finish ends the fetch; nothing touches the Sink after it.
+func (f *fetch) finish(err error) {
+	if f.over {
+		return
+	}
+	f.over = true
+	f.held = nil
+	if extra := f.heard - f.stored; extra > 0 {
+		f.swarm.observe(transport.EventOverhead, transport.Peer{}, int(extra), nil)
+	}
+	n := f.swarm.node
+	delete(n.fetching, f.swarm.object)
+	n.later(func() { // after the core's present actions
+		f.swarm.leave()
+		f.done <- err
+	})
+}
+
+// holdBack keeps a message back while the fetch is over its rate limit.
+func (f *fetch) holdBack(deliver func(), bytes int) bool {
+	if f.req.Limit <= 0 {
+		return false
+	}
+	f.pay()
+	if f.debt <= 0 && len(f.held) == 0 {
+		f.debt += float64(bytes)
+		return false
+	}
+	if len(f.held) < maxHeldMsgs {
+		f.held = append(f.held, func() { f.debt += float64(bytes); deliver() })
+	}
+	return true
+}
+
+// release delivers what the limit allows by now.
+func (f *fetch) release() {
+	if len(f.held) == 0 {
+		return
+	}
+	for f.pay(); f.debt <= 0 && len(f.held) > 0 && !f.over; {
+		next := f.held[0]
+		f.held = f.held[1:]
+		next()
+	}
+}
+
+// releaseAt is when the limit allows the next message that waits.
+func (f *fetch) releaseAt() time.Duration {
+	if len(f.held) == 0 {
+		return noWake
+	}
+	return f.paid + time.Duration(max(0, f.debt)/float64(f.req.Limit)*float64(time.Second))
+}
+
+// pay lets time work off the debt; a little may be saved up.
+func (f *fetch) pay() {
+	now := f.swarm.node.now()
+	f.debt = max(-float64(f.req.Limit)/16, f.debt-(now-f.paid).Seconds()*float64(f.req.Limit))
+	f.paid = now
+}
