@@ -45,7 +45,9 @@ var house = []room{
 	{"peer/*", []string{"peer", "peer/trust", "peer/origin", "internal/resource", "chunker"}, "front ends use the resolver"},
 	{"plugins", []string{"plugins/*", "transport", "peer"}, "the one list a newcomer reads in a minute"},
 	{"plugins/trackerlocator", []string{"peer", "peer/trust", "tracker", "tracker/client", "internal/resource", "transport", "chunker"}, "the tracker's client as a Locator"},
-	{"plugins/roulette", []string{"chunker", "chunker/nois", "transport", "transport/wire", "transport/wire/*"}, "a transport fills the transport seam"},
+	{"plugins/roulette", []string{"chunker", "chunker/nois", "transport"}, "the core is pure: it knows no socket and no session"},
+	{"plugins/roulette/sim", []string{"chunker", "chunker/nois", "transport", "plugins/roulette"}, "the simulation runs cores and nothing else"},
+	{"plugins/roulette/swarm", []string{"chunker", "chunker/nois", "transport", "transport/wire", "transport/wire/kcp", "transport/wire/udp", "plugins/roulette"}, "the driver joins cores and sessions"},
 	{"plugins/*", []string{"chunker", "chunker/nois", "transport", "plugins/roulette"}, "a transport fills the transport seam"},
 	{"internal/resource", []string{"chunker"}, "vocabulary judges nothing"},
 	{"internal/safedial", nil, "the one dialer decides by addresses alone"},
@@ -225,5 +227,33 @@ func TestNoInitFunctions(t *testing.T) {
 				t.Errorf("%s has an init function", name)
 			}
 		}
+	})
+}
+
+// TestPureCores: what decides takes time and chance as arguments.
+func TestPureCores(t *testing.T) {
+	impure := map[string]bool{"net": true, "os": true, "net/http": true, "sync": true, "context": true, "crypto/rand": true}
+	pure := map[string]bool{"plugins/roulette": true, "plugins/roulette/sim": true, "peer/trust": true, "chunker": true, "chunker/nois": true}
+	goFiles(t, func(folder, name string, src []byte) {
+		if !pure[folder] || strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, src, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range f.Imports {
+			if imp, _ := strconv.Unquote(spec.Path.Value); impure[imp] {
+				t.Errorf("%s imports %s", name, imp)
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "time" && (sel.Sel.Name == "Now" || sel.Sel.Name == "Sleep" || sel.Sel.Name == "After") {
+					t.Errorf("%s calls time.%s", name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
 	})
 }

@@ -36,6 +36,7 @@ type Config struct {
 	Seed   bool
 	Ledger *Ledger // shared by the node's swarms
 	Uplink *Uplink // shared by the node's swarms
+	Limit  int     // bytes/s that may be asked for; 0 is unlimited
 }
 
 // Core is one node's part in one swarm. Every method takes the time as a
@@ -77,6 +78,7 @@ type Core struct {
 	bannedKeys map[transport.PeerID]bool
 	resting    map[netip.AddrPort]time.Duration
 
+	limit     allowance
 	lat       latency // over all neighbours
 	down      rateMeter
 	progress  time.Duration // last new chunk, or last rescue
@@ -116,7 +118,7 @@ func (s *Stats) Add(o Stats) {
 // New returns a core that holds what cfg.Content holds.
 func New(cfg Config) *Core {
 	c := &Core{
-		p: cfg.Params, cfg: cfg, rng: cfg.Rand,
+		p: cfg.Params, cfg: cfg, rng: cfg.Rand, limit: allowance{rate: cfg.Limit},
 		byID:       make(map[NeighbourID]*neighbour),
 		byAddr:     make(map[netip.AddrPort]*neighbour),
 		banned:     make(map[netip.AddrPort]bool),

@@ -15,7 +15,7 @@ func (c *Core) outstanding() (open, late int) {
 // window is how many blocks may be outstanding over all neighbours (R3): enough to
 // keep the downlink busy, never so many that it queues for long.
 func (c *Core) window() int {
-	return max(c.p.WindowBlocks, int(c.down.best(c.now)*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	return c.within(max(c.p.WindowBlocks, int(c.down.best(c.now)*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize)))
 }
 
 // perNeighbour is how many blocks may be outstanding at one neighbour.
@@ -197,6 +197,7 @@ func (c *Core) ask(v *neighbour, i int) int {
 	c.reserved[i]++
 	c.free.drop(i)
 	v.state = StateWaitForData
+	c.limit.spend(count)
 	return count
 }
 

@@ -272,6 +272,9 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 	if t, ok := c.advertiseAt(); ok {
 		at(t)
 	}
+	if t, ok := c.limitAt(); ok {
+		at(t)
+	}
 	if !c.done {
 		at(c.rescueAt())
 	}

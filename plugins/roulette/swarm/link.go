@@ -43,35 +43,70 @@ func (l *link) send(msg []byte) {
 	}
 }
 
-// attach puts the configured wire on an open session and lets heard hear it. The
-// first message of a session always comes as a datagram, because it rides on
-// the handshake.
-func (n *Node) attach(l *link, s *wire.Session) error {
-	l.session = s
-	first := udp.New(s, func(p []byte) {
-		msg := append([]byte(nil), p...)
-		n.tryPost(func() { n.heard(l, msg) })
+// maxEarly bounds the messages of a session whose dial the loop has not heard of yet.
+const maxEarly = 32
+
+// opened puts the configured wire on a session that opened. It runs on the wire's reading
+// goroutine, before the session's first packet, so that none is missed. The first
+// message always comes as a datagram, because it rides on the handshake.
+func (n *Node) opened(s *wire.Session) (pipe, error) {
+	var p pipe = udp.New(s, func(b []byte) {
+		msg := append([]byte(nil), b...)
+		n.tryPost(func() { n.heardFrom(s, msg) })
 	})
-	l.pipe = first
 	if n.opts.Wire == "kcp" {
-		p, err := kcp.New(s, kcp.Config{}, func(p []byte) {
-			msg := append([]byte(nil), p...)
-			n.post(func() { n.heard(l, msg) })
+		k, err := kcp.New(s, kcp.Config{}, func(b []byte) {
+			msg := append([]byte(nil), b...)
+			n.post(func() { n.heardFrom(s, msg) })
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		l.pipe = p
+		p = k
 	}
 	n.work.Go(func() {
 		<-s.Done()
-		n.post(func() { n.lost(l) })
+		n.post(func() { n.ended(s) })
 	})
+	return p, nil
+}
+
+// attach joins a link and its open session.
+func (n *Node) attach(l *link, s *wire.Session, p pipe) {
+	l.session, l.pipe = s, p
+	n.links[s] = l
 	for _, msg := range l.pending {
 		l.send(msg)
 	}
 	l.pending = nil
-	return nil
+	early := n.early[s]
+	delete(n.early, s)
+	for _, msg := range early {
+		n.heard(l, msg)
+	}
+}
+
+// heardFrom takes a message from a session.
+func (n *Node) heardFrom(s *wire.Session, msg []byte) {
+	if l := n.links[s]; l != nil {
+		n.heard(l, msg)
+	} else if len(n.early[s]) < maxEarly && s.Err() == nil {
+		n.early[s] = append(n.early[s], msg)
+	}
+}
+
+// ended hears that a session is over.
+func (n *Node) ended(s *wire.Session) {
+	l, p := n.links[s], n.pipes[s]
+	delete(n.links, s)
+	delete(n.pipes, s)
+	delete(n.early, s)
+	if l != nil {
+		n.lost(l)
+	}
+	if p != nil {
+		n.work.Go(func() { p.Close() })
+	}
 }
 
 // close says goodbye on a link and forgets it. It does not wait.
@@ -80,12 +115,8 @@ func (n *Node) close(l *link) {
 		return
 	}
 	l.closed = true
-	delete(n.links, l)
-	switch p := l.pipe; {
-	case p != nil:
+	if p := l.pipe; p != nil {
 		n.work.Go(func() { p.Close() }) // waits for its reader, which may be posting to us
-	case l.session != nil:
-		l.session.Close()
 	}
 }
 

@@ -49,7 +49,9 @@ type Node struct {
 	uplink      *roulette.Uplink
 	fetching    map[chunker.ObjectID]*swarm
 	serving     map[chunker.ObjectID]*swarm
-	links       map[*link]bool
+	links       map[*wire.Session]*link
+	pipes       map[*wire.Session]pipe     // of sessions that are open
+	early       map[*wire.Session][][]byte // heard before the dial's end was
 	bannedKeys  map[transport.PeerID]bool
 	bannedAddrs map[netip.AddrPort]bool
 	introducers map[transport.PeerID]*wire.Session
@@ -79,7 +81,7 @@ func Open(env transport.Env) (transport.Transport, error) {
 func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error) {
 	n := &Node{opts: opts, params: opts.params(), source: env.Source, log: env.Log, epoch: time.Now(),
 		events: make(chan func(), eventQueue), ledger: roulette.NewLedger(),
-		fetching: map[chunker.ObjectID]*swarm{}, serving: map[chunker.ObjectID]*swarm{}, links: map[*link]bool{},
+		fetching: map[chunker.ObjectID]*swarm{}, serving: map[chunker.ObjectID]*swarm{}, links: map[*wire.Session]*link{}, pipes: map[*wire.Session]pipe{}, early: map[*wire.Session][][]byte{},
 		bannedKeys: map[transport.PeerID]bool{}, bannedAddrs: map[netip.AddrPort]bool{}, introducers: map[transport.PeerID]*wire.Session{}}
 	n.uplink = roulette.NewUplink(&n.params, opts.wireOverhead())
 	if n.log == nil {
@@ -97,7 +99,7 @@ func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error
 		key = fresh
 	}
 	var err error
-	n.wire, err = wire.Listen(wire.Config{Conn: packetOnly{conn}, Key: key, Accept: n.accept, Allowed: n.public, MaxSessions: opts.MaxSessions, Log: n.log})
+	n.wire, err = wire.Listen(wire.Config{Conn: packetOnly{conn}, Key: key, Accept: n.accept, Opened: n.dialled, Allowed: n.public, MaxSessions: opts.MaxSessions, Log: n.log})
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +211,6 @@ func (n *Node) all(f func(*swarm)) {
 func (n *Node) advance() {
 	now := n.now()
 	n.all(func(s *swarm) {
-		if s.fetch != nil {
-			s.fetch.release()
-		}
 		if s.wake <= now && (s.fetch == nil || !s.fetch.over) {
 			s.core.Advance(now)
 			s.act()
@@ -221,12 +220,7 @@ func (n *Node) advance() {
 
 func (n *Node) nextWake() time.Duration {
 	wake := noWake
-	n.all(func(s *swarm) {
-		wake = min(wake, s.wake)
-		if s.fetch != nil {
-			wake = min(wake, s.fetch.releaseAt())
-		}
-	})
+	n.all(func(s *swarm) { wake = min(wake, s.wake) })
 	if wake == noWake {
 		return time.Hour
 	}
@@ -298,7 +292,7 @@ func (n *Node) begin(ctx context.Context, req transport.Request, done chan error
 		done <- fmt.Errorf("%w: %w", transport.ErrNoProgress, errTwice)
 		return f
 	}
-	f.swarm = n.newSwarm(req.Object, newFilling(req.Sink), false)
+	f.swarm = n.newSwarm(req.Object, newFilling(req.Sink), fetching, req.Limit)
 	f.swarm.fetch = f
 	n.fetching[req.Object] = f.swarm
 	if f.swarm.core.Done() {
@@ -311,13 +305,26 @@ func (n *Node) begin(ctx context.Context, req transport.Request, done chan error
 
 // accept is the wire's: somebody with a proved address and key opened a session.
 func (n *Node) accept(s *wire.Session) bool {
-	l := &link{peer: transport.Peer{ID: s.Peer(), Addr: s.Addr(), Transports: []string{Name}}}
-	if err := n.attach(l, s); err != nil {
+	p, err := n.opened(s)
+	if err != nil {
 		n.log.Debug("refusing a session", "peer", s.Addr(), "err", err)
 		return false
 	}
-	n.tryPost(func() { n.links[l] = true })
+	n.post(func() {
+		n.pipes[s] = p
+		n.attach(&link{peer: transport.Peer{ID: s.Peer(), Addr: s.Addr(), Transports: []string{Name}}}, s, p)
+	})
 	return true
+}
+
+// dialled is the wire's: a session that we dialled opened.
+func (n *Node) dialled(s *wire.Session) {
+	p, err := n.opened(s)
+	if err != nil {
+		n.log.Debug("cannot use a session", "peer", s.Addr(), "err", err)
+		return
+	}
+	n.post(func() { n.pipes[s] = p })
 }
 
 // heard takes a message from a link.
@@ -333,10 +340,6 @@ func (n *Node) heard(l *link, b []byte) {
 	}
 	if l.swarm == nil && !n.enter(l, m) {
 		n.close(l)
-		return
-	}
-	s := l.swarm
-	if s.fetch != nil && s.fetch.holdBack(func() { n.deliver(l, m, len(b)) }, payload(m)) {
 		return
 	}
 	n.deliver(l, m, len(b))
@@ -414,7 +417,11 @@ func (n *Node) swarmFor(id chunker.ObjectID) *swarm {
 		obj.Close()
 		return nil
 	}
-	s := n.newSwarm(id, holding{obj}, obj.Have().Count() == h.NumChunks())
+	as := holder
+	if obj.Have().Count() == h.NumChunks() {
+		as = seeding
+	}
+	s := n.newSwarm(id, holding{obj}, as, 0)
 	n.serving[id] = s
 	return s
 }
@@ -455,7 +462,6 @@ func (n *Node) mayMeet(p transport.Peer) bool {
 
 // dial opens a link's session; first rides on the handshake.
 func (n *Node) dial(l *link, first []byte) {
-	n.links[l] = true
 	if !usable(l.peer) {
 		n.later(func() { n.lost(l) })
 		return
@@ -470,10 +476,11 @@ func (n *Node) dial(l *link, first []byte) {
 			case err != nil:
 				n.log.Debug("peer not reached", "peer", l.peer.Addr, "err", err)
 				n.lost(l)
-			case l.closed:
+			case l.closed || n.pipes[s] == nil:
 				s.Close()
-			case n.attach(l, s) != nil:
-				n.drop(l)
+				n.lost(l)
+			default:
+				n.attach(l, s, n.pipes[s])
 			}
 		})
 	})

@@ -22,13 +22,15 @@ type Options struct {
 	MaxSessions int `toml:"max_sessions"`
 	// Stall ends a fetch that got no new chunk for so long; another transport may go on.
 	Stall time.Duration `toml:"stall"`
+	// AskWait is the first wait between two questions for more peers; it doubles.
+	AskWait time.Duration `toml:"ask_wait"`
 	// DialTimeout bounds reaching one peer, introductions included.
 	DialTimeout time.Duration `toml:"dial_timeout"`
 }
 
 // DefaultOptions returns what an absent table means.
 func DefaultOptions() Options {
-	return Options{Wire: "kcp", Profile: "tuned", MaxSessions: 512, Stall: 12 * time.Second, DialTimeout: 4 * time.Second}
+	return Options{Wire: "kcp", Profile: "tuned", MaxSessions: 512, Stall: 12 * time.Second, AskWait: 250 * time.Millisecond, DialTimeout: 4 * time.Second}
 }
 
 // wireOverhead is what each wire adds to a message, in bytes: IP and UDP headers
@@ -59,8 +61,8 @@ func (o Options) check() error {
 		return fmt.Errorf("uplink %d is negative", o.Uplink)
 	case o.MaxSessions < 1 || o.MaxSessions > 1<<16:
 		return fmt.Errorf("max_sessions %d is not between 1 and 65536", o.MaxSessions)
-	case o.Stall <= 0 || o.DialTimeout <= 0:
-		return fmt.Errorf("stall and dial_timeout must be longer than nothing")
+	case o.Stall <= 0 || o.DialTimeout <= 0 || o.AskWait <= 0:
+		return fmt.Errorf("stall, ask_wait and dial_timeout must be longer than nothing")
 	}
 	return nil
 }

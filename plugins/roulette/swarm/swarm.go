@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -29,10 +30,26 @@ type swarm struct {
 
 const noWake = time.Duration(1<<63 - 1)
 
-func (n *Node) newSwarm(id chunker.ObjectID, c content, seed bool) *swarm {
+// role is what a node is to a swarm.
+type role uint8
+
+const (
+	fetching role = iota // it wants the object
+	holder               // it serves a part and wants nothing
+	seeding              // it serves all
+)
+
+// openHanded is the tab of who wants nothing back, in bytes.
+const openHanded = 1 << 30
+
+func (n *Node) newSwarm(id chunker.ObjectID, c content, as role, limit int64) *swarm {
+	params := n.params
+	if as == holder { // there is nothing to be paid with
+		params.Tab = openHanded
+	}
 	return &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, idle: n.now(), wake: noWake,
 		core: roulette.New(roulette.Config{
-			Params: n.params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: seed, Ledger: n.ledger, Uplink: n.uplink,
+			Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Limit: int(min(limit, math.MaxInt32)), Ledger: n.ledger, Uplink: n.uplink,
 		})}
 }
 
@@ -48,6 +65,9 @@ func (s *swarm) act() {
 			s.stored(a)
 		case roulette.Ban:
 			s.node.ban(a.Peer)
+			if s.fetch != nil { // finding out a liar is progress
+				s.fetch.moved = s.node.now()
+			}
 			s.observe(transport.EventBadPeer, a.Peer, 0, a.Why)
 		case roulette.Drop:
 			s.dropped(a)
@@ -174,19 +194,14 @@ type fetch struct {
 	asking bool          // a Peers call is under way
 	asked  int           // Peers calls since the last new chunk
 	askAt  time.Duration // not before
-	debt   float64       // bytes received beyond the limit
-	paid   time.Duration
-	held   []func() // messages that wait for the limit
 }
 
 // Pacing of Peers calls, and how many without success end a fetch that has nobody.
 const (
-	askFirst    = 250 * time.Millisecond
-	askLongest  = 5 * time.Second
-	askInVain   = 4
-	joinAtOnce  = 3
-	maxNamed    = 1024
-	maxHeldMsgs = 512
+	askLongest = 5 * time.Second
+	askInVain  = 4
+	joinAtOnce = 3
+	maxNamed   = 1024
 )
 
 // askPeers asks the locator, unless that is under way or was just done.
@@ -214,7 +229,7 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 	if err != nil {
 		n.log.Debug("no more peers for now", "object", f.swarm.object, "err", err)
 	}
-	f.askAt = now + min(askFirst<<min(f.asked, 8), askLongest)
+	f.askAt = now + min(n.opts.AskWait<<min(f.asked, 8), askLongest)
 	f.asked++
 	var joins, rest []roulette.Introduction
 	for _, p := range peers {
@@ -257,7 +272,6 @@ func (f *fetch) finish(err error) {
 		return
 	}
 	f.over = true
-	f.held = nil
 	if extra := f.heard - f.stored; extra > 0 {
 		f.swarm.observe(transport.EventOverhead, transport.Peer{}, int(extra), nil)
 	}
@@ -267,47 +281,4 @@ func (f *fetch) finish(err error) {
 		f.swarm.leave()
 		f.done <- err
 	})
-}
-
-// holdBack keeps a message back while the fetch is over its rate limit.
-func (f *fetch) holdBack(deliver func(), bytes int) bool {
-	if f.req.Limit <= 0 {
-		return false
-	}
-	f.pay()
-	if f.debt <= 0 && len(f.held) == 0 {
-		f.debt += float64(bytes)
-		return false
-	}
-	if len(f.held) < maxHeldMsgs {
-		f.held = append(f.held, func() { f.debt += float64(bytes); deliver() })
-	}
-	return true
-}
-
-// release delivers what the limit allows by now.
-func (f *fetch) release() {
-	if len(f.held) == 0 {
-		return
-	}
-	for f.pay(); f.debt <= 0 && len(f.held) > 0 && !f.over; {
-		next := f.held[0]
-		f.held = f.held[1:]
-		next()
-	}
-}
-
-// releaseAt is when the limit allows the next message that waits.
-func (f *fetch) releaseAt() time.Duration {
-	if len(f.held) == 0 {
-		return noWake
-	}
-	return f.paid + time.Duration(max(0, f.debt)/float64(f.req.Limit)*float64(time.Second))
-}
-
-// pay lets time work off the debt; a little may be saved up.
-func (f *fetch) pay() {
-	now := f.swarm.node.now()
-	f.debt = max(-float64(f.req.Limit)/16, f.debt-(now-f.paid).Seconds()*float64(f.req.Limit))
-	f.paid = now
 }
