@@ -27,7 +27,7 @@ func (c *Core) silence(v *neighbour) time.Duration {
 // overdue frees the window of requests that are late and gives up those that are lost.
 func (c *Core) overdue() {
 	for _, v := range c.neighbours {
-		if len(v.asked) == 0 {
+		if len(v.asked) == 0 || v.dialling {
 			continue
 		}
 		soft, hard := c.patience(v)

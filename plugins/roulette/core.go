@@ -37,6 +37,10 @@ type Config struct {
 	Ledger *Ledger // shared by the node's swarms
 	Uplink *Uplink // shared by the node's swarms
 	Limit  int     // bytes/s that may be asked for; 0 is unlimited
+	// Dials says that the driver reports with Opened or Lost how each Connect
+	// ended; a neighbour's silence counts only from then on. Without it a
+	// neighbour counts as connected at once.
+	Dials bool
 }
 
 // Core is one node's part in one swarm. Every method takes the time as a
@@ -213,6 +217,25 @@ func (c *Core) Accept(now time.Duration, peer transport.Peer) (NeighbourID, bool
 	return v.id, true
 }
 
+// Opened says that the session of a Connect is open, and that what was sent to
+// the neighbour is on its way only now.
+func (c *Core) Opened(now time.Duration, who NeighbourID) {
+	c.now = now
+	v := c.byID[who]
+	if v == nil || !v.dialling {
+		return
+	}
+	v.dialling = false
+	v.since = now
+	if v.deadline > 0 {
+		v.deadline = now + c.p.HelloRetry
+	}
+	for i := range v.asked {
+		v.asked[i].at = now
+	}
+	c.step()
+}
+
 // Receive takes a message. Its slices are not kept.
 func (c *Core) Receive(now time.Duration, from NeighbourID, m Message) {
 	c.now = now
@@ -236,6 +259,7 @@ func (c *Core) hear(v *neighbour, m Message) {
 		c.stats.Met++
 	}
 	v.heard = c.now
+	v.dialling = false
 	v.tries = 0
 	v.link.receive(c.now, t)
 	if t.Echo != 0 || t.Lag != 0 {

@@ -82,6 +82,7 @@ type neighbour struct {
 	tries     int           // unanswered requests in a row
 	deadline  time.Duration // of the handshake or burst that is out; 0 if none
 	delivered int           // blocks it gave us
+	dialling  bool          // the driver has not reported Opened: no silence counts
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 
 	// What it holds, as far as it told.
@@ -122,7 +123,7 @@ type neighbour struct {
 func (v *neighbour) open() (open, late int) {
 	for i := range v.asked {
 		switch a := &v.asked[i]; {
-		case a.late:
+		case a.late, v.dialling: // nobody has heard it yet: it takes no room
 			late += int(a.left)
 		default:
 			open += int(a.left)

@@ -43,11 +43,12 @@ func (c *Core) meet(in Introduction) *neighbour {
 	if c.byAddr[in.Peer.Addr] != nil {
 		return nil
 	}
-	if till, ok := c.resting[in.Peer.Addr]; ok && c.now < till {
+	if till, ok := c.resting[in.Peer.Addr]; ok && c.now < till && len(c.neighbours) > 0 { // better than nobody
 		return nil
 	}
 	v := c.add(in.Peer)
 	if v != nil {
+		v.dialling = c.cfg.Dials
 		c.emit(Connect{v.id, in})
 	}
 	return v
@@ -97,7 +98,9 @@ func (c *Core) drop(v *neighbour, why error) {
 	}
 	if why == ErrSilent {
 		c.stats.Dead++
-		c.rest(v)
+		if v.delivered == 0 { // one that delivered may only have been slow for a moment
+			c.rest(v)
+		}
 	}
 	c.emit(Drop{v.id, v.peer, why})
 }

@@ -202,6 +202,7 @@ func (c *Core) collect() {
 		v := c.neighbours[i]
 		silent := c.now - max(v.heard, v.since)
 		switch {
+		case v.dialling:
 		case v.seed && v.state == StateFirstHandshake && c.now >= v.deadline && v.deadline > 0:
 			if v.tries++; v.tries > c.p.Resends+2 {
 				c.drop(v, ErrSilent)
@@ -244,6 +245,9 @@ func (c *Core) NextDeadline() (time.Duration, bool) {
 func (c *Core) deadlinesTuned(at func(time.Duration)) {
 	queued := false
 	for _, v := range c.neighbours {
+		if v.dialling {
+			continue
+		}
 		if v.deadline > 0 {
 			at(v.deadline)
 		}

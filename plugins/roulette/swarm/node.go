@@ -98,12 +98,12 @@ func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error
 		}
 		key = fresh
 	}
+	n.ctx, n.stop = context.WithCancel(context.Background())
 	var err error
 	n.wire, err = wire.Listen(wire.Config{Conn: packetOnly{conn}, Key: key, Accept: n.accept, Opened: n.dialled, Allowed: n.public, MaxSessions: opts.MaxSessions, Log: n.log})
 	if err != nil {
 		return nil, err
 	}
-	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.loop.Go(n.run)
 	return n, nil
 }
@@ -481,6 +481,8 @@ func (n *Node) dial(l *link, first []byte) {
 				n.lost(l)
 			default:
 				n.attach(l, s, n.pipes[s])
+				l.swarm.core.Opened(n.now(), l.id)
+				l.swarm.act()
 			}
 		})
 	})

@@ -49,7 +49,7 @@ func (n *Node) newSwarm(id chunker.ObjectID, c content, as role, limit int64) *s
 	}
 	return &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, idle: n.now(), wake: noWake,
 		core: roulette.New(roulette.Config{
-			Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Limit: int(min(limit, math.MaxInt32)), Ledger: n.ledger, Uplink: n.uplink,
+			Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Dials: true, Limit: int(min(limit, math.MaxInt32)), Ledger: n.ledger, Uplink: n.uplink,
 		})}
 }
 
@@ -132,7 +132,7 @@ func (s *swarm) stored(a roulette.Stored) {
 		peer = l.peer
 	}
 	if s.fetch != nil {
-		s.fetch.moved = s.node.now()
+		s.fetch.moved, s.fetch.asked = s.node.now(), 0
 		s.fetch.stored += int64(h.ChunkLen(a.Chunk))
 	}
 	s.observe(transport.EventChunk, peer, h.ChunkLen(a.Chunk), nil)
