@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -73,6 +72,7 @@ type node struct {
 	cache      *cache.Cache
 	locator    peer.Locator // nil without trackers
 	notaries   *notaries    // nil without trackers
+	meeting    *meeting     // nil without trackers
 	dialer     safedial.Dialer
 	origin     *origin.Client
 	transports []transport.Transport
@@ -111,15 +111,16 @@ func (n *node) open(o nodeOptions) error {
 	if o.listen == "" {
 		return n.connect(o, transport.Env{})
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, packet, err := listenBoth(o.listen)
 	if err != nil {
 		return listenFault("the peer", err)
 	}
 	n.addr = listener.Addr().String()
 	port, mux := sniff.New(limitListener(listener), sniff.Options{Wait: headTimeout, Pending: maxConns / 4}), http.NewServeMux()
 	n.server = newServer(mux, o.log)
-	if err := n.connect(o, transport.Env{Mux: mux, Streams: port.Prefix}); err != nil {
+	if err := n.connect(o, transport.Env{Mux: mux, Streams: port.Prefix, Packet: packet}); err != nil {
 		port.Close()
+		packet.Close()
 		return err
 	}
 	go n.server.Serve(port.Rest()) // ends with Shutdown
@@ -138,7 +139,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	}
 	for _, name := range names {
 		env.Key, env.Source, env.Dial, env.AllowPrivate = o.key, n.store, n.dialer.DialContext, o.allowPrivate
-		env.Options, env.Log = o.config.options(name), o.log
+		env.Options, env.Log, env.Public = o.config.options(name), o.log, safedial.PublicAddr
 		t, err := plugins.Transports().Open(name, env)
 		if err != nil {
 			return &fault{ExitUsage, err, hintOf(err)}
@@ -179,7 +180,8 @@ func (n *node) dialTrackers(o nodeOptions, names []string) (func() map[resource.
 	if err != nil {
 		return nil, err
 	}
-	known := newNotaries(l, n.clients, o.notaries, o.log)
+	n.meeting = newMeeting(l, n.clients, n.transports)
+	known := newNotaries(n.meeting, n.clients, o.notaries, o.log)
 	n.locator, n.notaries = known, known
 	return known.known, nil
 }
@@ -212,6 +214,9 @@ func (n *node) close(ctx context.Context) error {
 		if err := n.server.Shutdown(ctx); err != nil {
 			errs = append(errs, n.server.Close())
 		}
+	}
+	if n.meeting != nil {
+		n.meeting.close()
 	}
 	for _, t := range n.transports {
 		errs = append(errs, t.Close())

@@ -6,6 +6,7 @@ package plugins
 import (
 	"nt/plugins/bittorrent"
 	"nt/plugins/http"
+	"nt/plugins/roulette/swarm"
 	"nt/transport"
 )
 
@@ -13,6 +14,7 @@ import (
 // are tried when one cannot make progress.
 func Transports() *transport.Registry {
 	var r transport.Registry
+	r.Register(swarm.Name, swarm.Open)
 	r.Register(http.Name, http.Open)
 	r.Register(bittorrent.Name, bittorrent.Open)
 	return &r

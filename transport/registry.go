@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 )
 
@@ -28,6 +29,9 @@ type Env struct {
 	// Dial opens outgoing TCP connections. It refuses addresses that the
 	// node's policy forbids; transports use nothing else.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Public reports whether an address is one of the public network; nil means
+	// that every unicast address will do. AllowPrivate makes it moot.
+	Public func(netip.Addr) bool
 	// AllowPrivate lifts the rule that peers have public addresses.
 	AllowPrivate bool
 	// Options decodes the transport's own table of the configuration file into

@@ -88,7 +88,7 @@ func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error
 		n.log = slog.New(slog.DiscardHandler)
 	}
 	if !env.AllowPrivate {
-		n.public = publicUnicast
+		n.public = env.Public
 	}
 	key := env.Key
 	if key == nil {
@@ -111,11 +111,6 @@ func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error
 // packetOnly hides every method but net.PacketConn's, so that nothing behind
 // the gate can find the real socket.
 type packetOnly struct{ net.PacketConn }
-
-// publicUnicast is a coarse rule for addresses that peers name; it errs on the side of refusing.
-func publicUnicast(a netip.Addr) bool {
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast()
-}
 
 // Name implements transport.Transport.
 func (n *Node) Name() string { return Name }
