@@ -193,7 +193,7 @@ func (s *shard) admit(row uint32, known bool, p tracker.Announcer, group tracker
 	if known {
 		need, keep = 0, row
 	}
-	if !known || !s.holds(row, p) {
+	if !known || !s.holds(row, p, group) {
 		need += holderCost + peerCost
 		if known && s.groupCount(row, group) >= s.swarmQuota {
 			return &tracker.RefusedError{Reason: tracker.ReasonSwarmQuota, Detail: "your network holds its share of this key"}
@@ -212,9 +212,11 @@ func (s *shard) admit(row uint32, known bool, p tracker.Announcer, group tracker
 	return nil
 }
 
-func (s *shard) holds(row uint32, p tracker.Announcer) bool {
+// holds reports whether the peer's claim is a renewal. One that moved to another
+// network makes a new one.
+func (s *shard) holds(row uint32, p tracker.Announcer, group tracker.Group) bool {
 	prow, ok := s.peerOf[nameOf(p.ID, p.Addr.Addr())]
-	return ok && s.holderOf[pair(row, prow)] != 0
+	return ok && s.peers.at(prow).group == group && s.holderOf[pair(row, prow)] != 0
 }
 
 // meet returns the row of the announcing peer, brought up to date.

@@ -148,16 +148,21 @@ func (s *shard) report(now int64, key resource.Key, id transport.PeerID, g track
 	for _, v6 := range [...]bool{false, true} {
 		if prow, ok := s.peerOf[peerName{id, v6}]; ok {
 			if n, ok := s.holderOf[pair(srow, prow)]; ok {
-				counted = s.blame(now, n-1, g) || counted
+				counted = s.blame(now, srow, n-1, g) || counted
 			}
 		}
 	}
 	return counted
 }
 
-func (s *shard) blame(now int64, row uint32, g tracker.Group) bool {
+// blame counts a report against a holder of the key srow. A first one costs
+// memory, and is refused where there is none to be had.
+func (s *shard) blame(now int64, srow, row uint32, g tracker.Group) bool {
 	r := s.reports[row]
 	if r == nil {
+		if !s.makeRoom(reportCost, g, srow) {
+			return false
+		}
 		r = &report{}
 		s.reports[row] = r
 		s.book(reportCost)
