@@ -18,17 +18,23 @@ func (s *torrentShard) sample(t *torrent, asker uint32, a tracker.TorrentAnnounc
 	if m.n <= want+1 {
 		return run(b, m, 0, m.n, p.pos, list)
 	}
+	if want == 0 {
+		return list
+	}
+	full := len(list) + int(want)*b.addr
+	want++ // the asker may be among them
 	start := uint32(a.Draw % uint64(m.n))
 	each := (want + sampleRuns - 1) / sampleRuns
-	if each == 0 || each*sampleRuns > m.n {
-		return wrapped(b, m, start, want, p.pos, list)
+	if each*sampleRuns > m.n {
+		list = wrapped(b, m, start, want, p.pos, list)
+		return list[:min(len(list), full)]
 	}
 	for i := uint32(0); i < sampleRuns && want > 0; i++ {
 		n := min(each, want)
 		list = wrapped(b, m, (start+i*(m.n/sampleRuns))%m.n, n, p.pos, list)
 		want -= n
 	}
-	return list
+	return list[:min(len(list), full)]
 }
 
 // wrapped copies n members from a place on, beginning anew at the end.
