@@ -52,6 +52,7 @@ var house = []room{
 	{"internal/resource", []string{"chunker"}, "vocabulary judges nothing"},
 	{"internal/safedial", nil, "the one dialer decides by addresses alone"},
 	{"internal/lab", []string{"*"}, ""},
+	{"internal/lab/*", []string{"*"}, ""},
 	{"internal/*", nil, "helpers know no seam"},
 	{"testscripts", []string{"modes", "internal/*", "chunker", "transport"}, "scripts drive the binary from outside"},
 }
