@@ -27,6 +27,7 @@ type config struct {
 	peers      int
 	urls       int
 	hot        float64 // share of peers at the hot URL
+	unique     bool
 	want       int
 	seed       uint64
 	workers    int    // connections of the HTTP modes
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&c.peers, "peers", 20_000, "peers")
 	flag.IntVar(&c.urls, "urls", 10_000, "URLs or torrents")
 	flag.Float64Var(&c.hot, "hot", 0.3, "share of the peers at the hot URL")
+	flag.BoolVar(&c.unique, "unique", false, "every peer has a URL of its own: a flood")
 	flag.IntVar(&c.want, "want", 50, "peers asked for")
 	flag.Uint64Var(&c.seed, "seed", 1, "of the draw")
 	flag.IntVar(&c.workers, "workers", 64, "connections of the HTTP modes")
@@ -55,6 +57,9 @@ func main() {
 }
 
 func run(c config) error {
+	if c.unique {
+		c.urls = c.peers
+	}
 	p := newPlan(c)
 	if c.whitelist != "" {
 		return writeWhitelist(c.whitelist, p)

@@ -30,8 +30,10 @@ func newPlan(c config) *plan {
 	for s := range c.sources {
 		p.first = append(p.first, len(p.peers))
 		for i := range c.peers / c.sources {
-			peer := loadPeer{source: s, port: uint16(1024 + i)}
-			if rnd.Float64() >= c.hot && c.urls > 1 {
+			peer := loadPeer{source: s, port: uint16(1024 + i%60_000)}
+			if c.unique {
+				peer.hash = len(p.peers)
+			} else if rnd.Float64() >= c.hot && c.urls > 1 {
 				peer.hash = 1 + int(zipf.Uint64())
 			}
 			p.peers = append(p.peers, peer)
