@@ -46,6 +46,7 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	env    environ
+	args   []string
 	common commonFlags
 	config config
 	log    *slog.Logger
@@ -78,20 +79,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func (a *app) parse(args []string) (command *kong.Context, done bool, err error) {
 	var c cli
 	settings := &settings{env: a.env}
-	k, err := kong.New(&c,
-		kong.Name("nt"),
-		kong.Description("Keeps web content reachable when its origin is overloaded or gone, by letting readers serve each other."),
-		kong.UsageOnError(),
-		kong.Writers(a.stdout, a.stderr),
-		kong.Exit(func(int) { done = true }),
-		kong.ExplicitGroups([]kong.Group{{Key: "common", Title: "Common flags:"}}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Resolvers(kong.ResolverFunc(settings.fromFile), kong.ResolverFunc(settings.fromEnv)),
-	)
+	k, err := a.grammar(&c, settings, func(int) { done = true })
 	if err != nil {
 		return nil, false, err
 	}
-	settings.known = flagNames(k.Model)
 	command, err = k.Parse(args)
 	if done {
 		return nil, true, nil
@@ -99,9 +90,37 @@ func (a *app) parse(args []string) (command *kong.Context, done bool, err error)
 	if err != nil {
 		return nil, false, usageFault(err)
 	}
-	a.common, a.config = c.Common, settings.file
+	a.args, a.common, a.config = args, c.Common, settings.file
 	a.log = newLogger(a.stderr, c.Common.LogLevel, c.Common.LogFormat, a.env)
 	return command, false, nil
+}
+
+// reread reads the same command line with the configuration file as it is now.
+func (a *app) reread() (cli, error) {
+	var c cli
+	k, err := a.grammar(&c, &settings{env: a.env}, func(int) {})
+	if err == nil {
+		_, err = k.Parse(a.args)
+	}
+	return c, err
+}
+
+// grammar returns the parser that fills c.
+func (a *app) grammar(c *cli, settings *settings, exit func(int)) (*kong.Kong, error) {
+	k, err := kong.New(c,
+		kong.Name("nt"),
+		kong.Description("Keeps web content reachable when its origin is overloaded or gone, by letting readers serve each other."),
+		kong.UsageOnError(),
+		kong.Writers(a.stdout, a.stderr),
+		kong.Exit(exit),
+		kong.ExplicitGroups([]kong.Group{{Key: "common", Title: "Common flags:"}}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Resolvers(kong.ResolverFunc(settings.fromFile), kong.ResolverFunc(settings.fromEnv)),
+	)
+	if err == nil {
+		settings.known = flagNames(k.Model)
+	}
+	return k, err
 }
 
 // usageFault gives errors of the command line their exit code; errors that

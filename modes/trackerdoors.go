@@ -78,12 +78,12 @@ type torrentDoor struct {
 	swarms *memory.Torrents
 }
 
-func newTorrentDoor(o trackerOptions, secret tracker.Secret) (*torrentDoor, error) {
+func newTorrentDoor(o trackerOptions, secret tracker.Secret, token func() string) (*torrentDoor, error) {
 	if o.torrents == nil {
 		return &torrentDoor{}, nil
 	}
 	swarms := memory.NewTorrents(memory.TorrentConfig{Bytes: int64(float64(o.memory) * torrentShare)})
-	cfg := bep.Config{Swarms: swarms, PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate, Secret: secret, Pace: newPace(50_000, swarms.Stats)}
+	cfg := bep.Config{Swarms: swarms, PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate, Secret: secret, Token: token, Pace: newPace(50_000, swarms.Stats)}
 	if o.torrents.file != "" {
 		cfg.Listed = o.torrents.has
 	}
@@ -102,7 +102,7 @@ func (d *torrentDoor) Answer(now time.Time, from netip.AddrPort, in, out []byte)
 // pages are the HTTP side.
 func (d *torrentDoor) pages() map[string]tracker.Page {
 	if d.Server == nil {
-		return nil
+		return map[string]tracker.Page{}
 	}
 	return map[string]tracker.Page{
 		"/announce": d.ServeAnnounce,

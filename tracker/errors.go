@@ -26,6 +26,7 @@ const (
 	ReasonUnavailable Reason = "unavailable"
 	ReasonNotFound    Reason = "not_found"
 	ReasonMethod      Reason = "method"
+	ReasonToken       Reason = "bad_token"
 )
 
 // reasons lists all of them, for the counters.
@@ -33,7 +34,7 @@ func reasons() []Reason {
 	return []Reason{
 		ReasonMalformed, ReasonTooLarge, ReasonSignature, ReasonClock, ReasonStale, ReasonAddress, ReasonRate,
 		ReasonStatement, ReasonURL, ReasonQuota, ReasonSwarmQuota, ReasonFull, ReasonVersions,
-		ReasonTicket, ReasonBusy, ReasonUnavailable, ReasonNotFound, ReasonMethod,
+		ReasonTicket, ReasonBusy, ReasonUnavailable, ReasonNotFound, ReasonMethod, ReasonToken,
 	}
 }
 

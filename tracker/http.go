@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +21,9 @@ type APIConfig struct {
 	Burst      int     // tokens a source may save up; default 400
 	Sources    int     // sources remembered; default 65,536
 	Concurrent int     // requests at once; default 512
+	// Token, if it is not empty, must come with every message of API v1, as
+	// "Authorization: Bearer TOKEN": a tracker for some and not for all.
+	Token string
 	// Pages are further paths, behind the same limits; GET only. They write their own answer.
 	Pages map[string]Page
 	Log   *slog.Logger
@@ -39,6 +44,7 @@ type API struct {
 	now      func() time.Time
 	started  time.Time
 	draining atomic.Bool
+	token    atomic.Pointer[string]
 }
 
 // NewAPI returns the handler of API v1.
@@ -61,10 +67,24 @@ func NewAPI(t *Tracker, cfg APIConfig) *API {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &API{
+	a := &API{
 		tracker: t, limit: newLimiter(cfg.Rate, cfg.Burst, cfg.Sources), slots: make(chan struct{}, cfg.Concurrent),
 		pages: cfg.Pages, log: cfg.Log, now: cfg.Now, started: cfg.Now(),
 	}
+	a.token.Store(&cfg.Token)
+	return a
+}
+
+// Reconfigure changes what may change while requests run.
+func (a *API) Reconfigure(rate float64, token string) {
+	a.limit.setRate(rate)
+	a.token.Store(&token)
+}
+
+// admitted says whether a message brings the token, if one is wanted.
+func (a *API) admitted(r *http.Request) bool {
+	want := *a.token.Load()
+	return want == "" || subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+want)) == 1
 }
 
 // call is one request on its way through the API.
@@ -141,6 +161,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 		if err := a.take(c, 1); err != nil {
 			return nil, err
 		}
+	}
+	if strings.HasPrefix(r.URL.Path, "/v1/") && !a.admitted(r) {
+		return nil, a.tracker.refused(refuse(ReasonToken, "this tracker is private").hint("give its token: --tracker TOKEN@HOST:PORT"))
 	}
 	if c.body, err = a.readBody(w, r, ep.maxBody); err != nil {
 		return nil, err
@@ -250,7 +273,7 @@ func statusOf(r Reason) (status, retryAfter int) {
 	switch r {
 	case ReasonTooLarge:
 		return http.StatusRequestEntityTooLarge, 0
-	case ReasonSignature, ReasonClock:
+	case ReasonSignature, ReasonClock, ReasonToken:
 		return http.StatusUnauthorized, 0
 	case ReasonAddress, ReasonTicket:
 		return http.StatusForbidden, 0

@@ -222,3 +222,28 @@ func TestDrainHasAnEnd(t *testing.T) {
 	}
 	close(store.leave)
 }
+
+func TestPrivateTrackersWantTheirToken(t *testing.T) {
+	api := newAPI(t, tracker.APIConfig{Token: "sesame"})
+	req := func(token string) int {
+		r := httptest.NewRequest("GET", "/v1/info", nil)
+		if token != "" {
+			r.Header.Set("Authorization", token)
+		}
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		return w.Code
+	}
+	for token, want := range map[string]int{"": 401, "Bearer ": 401, "Bearer sesamf": 401, "sesame": 401, "Bearer sesame": 200} {
+		if got := req(token); got != want {
+			t.Errorf("with %q: %d, want %d", token, got, want)
+		}
+	}
+	if status, _, _ := ask(api, "1.2.3.4:1", "GET", "/healthz", "", nil); status != 200 {
+		t.Errorf("healthz: %d", status)
+	}
+	api.Reconfigure(50, "other")
+	if req("Bearer sesame") != 401 || req("Bearer other") != 200 {
+		t.Error("the new token does not count")
+	}
+}

@@ -60,3 +60,15 @@ func (l *limiter) allow(now time.Time, a netip.Addr, n int) bool {
 	}
 	return e.Value.(*source).bucket.AllowN(now, min(n, l.burst))
 }
+
+// setRate changes the rate of everybody, and forgets who used up what.
+func (l *limiter) setRate(perSecond float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if rate.Limit(perSecond) == l.perSecond {
+		return
+	}
+	l.perSecond = rate.Limit(perSecond)
+	l.order.Init()
+	clear(l.bySrc)
+}

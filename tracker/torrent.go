@@ -38,3 +38,10 @@ type TorrentStore interface {
 	// Stats returns what the store holds; a torrent is a key.
 	Stats(now time.Time) StoreStats
 }
+
+// SwarmSize is one of the largest swarms of a store.
+type SwarmSize struct {
+	Name    string // key or infohash in hexadecimal
+	Holders int
+	Seeds   int // 0 for URLs, where every holder has everything
+}

@@ -174,6 +174,33 @@ func TestOnlyListedTorrents(t *testing.T) {
 	}
 }
 
+func TestPrivateTrackersWantTheirToken(t *testing.T) {
+	s, now := newServer(t, func(c *bep.Config) { c.Token = func() string { return "open sesame" } }), storetest.Start()
+	const from = "11.1.1.1:5000"
+	id := connect(t, s, now, from)
+	for options, ok := range map[string]bool{
+		"": false, "\x02\x01/": false, "\x02\x19/announce?token=open%20ses": false, "\x02\x1d/announce?token=open%20sesamz": false,
+		"\x02\x1b/announce?token=open+sesame": true, "\x01\x02\x10/announce?token=\x02\x0bopen+sesame\x00": true, "\x02\xff/announce?token=open+sesame": false,
+	} {
+		if out := ask(s, now, from, append(announcement(id, hashA, 0, 0, 1), options...)); (out[3] == 1) != ok {
+			t.Errorf("with %q: %q", options, out)
+		}
+	}
+	if out := ask(s, now, from, append(append(append([]byte(nil), id...), "\x00\x00\x00\x02tran"...), hashA...)); out[3] != 3 {
+		t.Errorf("scrape: %q", out)
+	}
+	for query, ok := range map[string]bool{"": false, "&token=x": false, "&token=open%20sesame": true} {
+		if out := httpAnnounce(s, "11.1.1.1", "port=1&info_hash="+url.QueryEscape(hashA)+query); strings.Contains(out, "private") == ok {
+			t.Errorf("HTTP with %q: %q", query, out)
+		}
+		w := httptest.NewRecorder()
+		s.ServeScrape(w, httptest.NewRequest("GET", "/scrape?info_hash="+url.QueryEscape(hashA)+query, nil), now)
+		if strings.Contains(w.Body.String(), "private") == ok {
+			t.Errorf("HTTP scrape with %q: %q", query, w.Body)
+		}
+	}
+}
+
 func httpAnnounce(s *bep.Server, from, query string) string {
 	w := httptest.NewRecorder()
 	s.ServeAnnounce(w, httptest.NewRequest("GET", "/announce?"+query, nil), storetest.Start(), netip.MustParseAddr(from))

@@ -1,6 +1,7 @@
 package bep
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"time"
@@ -66,7 +67,43 @@ func parseAnnounce(in []byte) (r request, ok bool) {
 	r.event = binary.BigEndian.Uint32(in[80:])
 	r.want = int(int32(binary.BigEndian.Uint32(in[92:])))
 	r.port = binary.BigEndian.Uint16(in[96:])
+	if len(in) > announceSize {
+		r.token = urlToken(in[announceSize:])
+	}
 	return r, r.event <= 3
+}
+
+// urlToken returns the parameter "token" of the URL that a client puts behind its
+// announcement (BEP 41), or "".
+func urlToken(options []byte) string {
+	var path []byte
+options:
+	for len(options) > 0 {
+		switch options[0] {
+		case 1: // nothing
+			options = options[1:]
+			continue
+		case 2: // URL data: a length and so many bytes; long ones come in parts
+			if len(options) >= 2 && len(options) >= 2+int(options[1]) {
+				path = append(path, options[2:2+int(options[1])]...)
+				options = options[2+int(options[1]):]
+				continue
+			}
+		}
+		break options
+	}
+	_, query, _ := bytes.Cut(path, []byte("?"))
+	token := ""
+	err := eachParam(string(query), func(name, value string) error {
+		if name == "token" {
+			token = value
+		}
+		return nil
+	})
+	if err != nil {
+		return ""
+	}
+	return token
 }
 
 func (s *Server) announceUDP(now time.Time, from netip.Addr, in, out []byte) []byte {
@@ -93,6 +130,10 @@ func (s *Server) announceUDP(now time.Time, from netip.Addr, in, out []byte) []b
 func (s *Server) scrapeUDP(now time.Time, in, out []byte) []byte {
 	hashes := in[headSize:]
 	n := min(len(hashes)/hashSize, MaxScrape)
+	if !s.admitted("") { // a scrape has no place for a token
+		s.count.Token.Add(1)
+		return fail(in, out, "this tracker is private")
+	}
 	if n == 0 {
 		s.count.Malformed.Add(1)
 		return fail(in, out, "malformed scrape")

@@ -51,7 +51,12 @@ func (s *Server) appendAnswer(b []byte, from netip.Addr, counts tracker.TorrentC
 
 // ServeScrape answers GET /scrape (BEP 48); a scrape of everything is refused.
 func (s *Server) ServeScrape(w http.ResponseWriter, r *http.Request, now time.Time) {
-	hashes, err := parseScrape(r.URL.RawQuery)
+	hashes, token, err := parseScrape(r.URL.RawQuery)
+	if err == nil && !s.admitted(token) {
+		s.count.Token.Add(1)
+		reply(w, appendFailure(nil, "this tracker is private"))
+		return
+	}
 	if err != nil {
 		s.count.Malformed.Add(1)
 		reply(w, appendFailure(nil, refusal(err.Error())))
@@ -122,6 +127,8 @@ func parseQuery(query string) (request, error) {
 			n, err := strconv.ParseInt(value, 10, 32)
 			r.want = int(n)
 			return named(name, err)
+		case "token":
+			r.token = value
 		case "event":
 			r.event, err = eventOf(value)
 			return err
@@ -155,8 +162,11 @@ func eventOf(s string) (uint32, error) {
 	return 0, errors.New("event is none of BEP 3")
 }
 
-func parseScrape(query string) (hashes []tracker.InfoHash, err error) {
+func parseScrape(query string) (hashes []tracker.InfoHash, token string, err error) {
 	err = eachParam(query, func(name, value string) error {
+		if name == "token" {
+			token = value
+		}
 		if name != "info_hash" {
 			return nil
 		}
@@ -169,5 +179,5 @@ func parseScrape(query string) (hashes []tracker.InfoHash, err error) {
 	if err == nil && len(hashes) == 0 {
 		err = errors.New("info_hash is missing: a full scrape is not served")
 	}
-	return hashes, err
+	return hashes, token, err
 }

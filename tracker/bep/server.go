@@ -3,6 +3,7 @@ package bep
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -21,6 +22,9 @@ type Config struct {
 	AllowPrivate bool
 	// Listed says which torrents are taken; nil takes all of them.
 	Listed func(tracker.InfoHash) bool
+	// Token returns what clients of a private tracker must bring: as the parameter
+	// "token" of the query, over UDP in BEP 41's URL data. "" or nil asks for none.
+	Token func() string
 	// Secret keys connection ids, so that they hold across a restart.
 	Secret tracker.Secret
 	// Pace says how long to wait between announcements; required.
@@ -66,7 +70,7 @@ type Counters struct {
 	Connects, AnnouncesUDP, AnnouncesHTTP, ScrapesUDP, ScrapesHTTP atomic.Int64
 	Malformed                                                      atomic.Int64 // no message of BEP 15, or a bad HTTP query
 	BadConnection                                                  atomic.Int64 // no valid connection id
-	Unlisted, Quota, Full, Address                                 atomic.Int64
+	Unlisted, Quota, Full, Address, Token                          atomic.Int64
 }
 
 // Counters returns the live counters.
@@ -79,6 +83,7 @@ type request struct {
 	event uint32 // of BEP 15: 0 none, 1 completed, 2 started, 3 stopped
 	want  int    // negative is not said
 	port  uint16
+	token string
 }
 
 // refusal is why a request was not taken, in words for the client.
@@ -88,6 +93,10 @@ type refusal string
 // appends peers to list.
 func (s *Server) announce(now time.Time, from netip.Addr, r request, list []byte) (tracker.TorrentCounts, []byte, refusal) {
 	none := tracker.TorrentCounts{}
+	if !s.admitted(r.token) {
+		s.count.Token.Add(1)
+		return none, list, "this tracker is private"
+	}
 	if s.cfg.Listed != nil && !s.cfg.Listed(r.hash) {
 		s.count.Unlisted.Add(1)
 		return none, list, "torrent not listed here"
@@ -108,6 +117,14 @@ func (s *Server) announce(now time.Time, from netip.Addr, r request, list []byte
 		return none, list, s.refused(err)
 	}
 	return counts, list, ""
+}
+
+func (s *Server) admitted(token string) bool {
+	if s.cfg.Token == nil {
+		return true
+	}
+	want := s.cfg.Token()
+	return want == "" || subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1
 }
 
 func (s *Server) refused(err error) refusal {

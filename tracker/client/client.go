@@ -31,7 +31,7 @@ var ErrPinnedKey = errors.New("client: the tracker has another notary key than t
 // Config says which tracker to talk to, and as whom.
 type Config struct {
 	// Addr is HOST:PORT or http(s)://HOST[:PORT], optionally with #KEY, the
-	// tracker's notary key in hexadecimal.
+	// tracker's notary key in hexadecimal, and with TOKEN@ before the host for a private tracker.
 	Addr string
 	// Key signs announcements; nil for a client that only looks up.
 	Key ed25519.PrivateKey
@@ -107,10 +107,16 @@ func parseAddr(addr string) (*url.URL, *resource.WitnessKey, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("tracker address %q: %w", addr, errors.Unwrap(err))
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || invalidUser(u.User) || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return nil, nil, fmt.Errorf("tracker address %q: want HOST:PORT or http(s)://HOST[:PORT], optionally #KEY", addr)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, pin, nil
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, User: u.User}, pin, nil
+}
+
+// invalidUser refuses what is no token: it must fit a header field.
+func invalidUser(u *url.Userinfo) bool {
+	_, password := u.Password()
+	return password || strings.ContainsFunc(u.Username(), func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // Name returns the tracker's address without the key, for people and logs.

@@ -170,7 +170,7 @@ func TestAddresses(t *testing.T) {
 	for addr, want := range map[string]string{
 		"127.0.0.1:7070": "http://127.0.0.1:7070", "tracker.example.org": "http://tracker.example.org", "https://t.example.org#" + key: "https://t.example.org",
 		"[::1]:7070": "http://[::1]:7070", "http://a:1/": "http://a:1",
-		"": "", "ftp://a": "", "a:1#zz": "", "http://user@a": "", "http://a/path": "", "http://a?q": "", "a:1#": "", "a b": "", "http://": "",
+		"": "", "ftp://a": "", "a:1#zz": "", "http://token@a": "http://token@a", "token@a:1": "http://token@a:1", "http://user:password@a": "", "http://a/path": "", "http://a?q": "", "a:1#": "", "a b": "", "http://": "",
 	} {
 		c, err := New(Config{Addr: addr})
 		if (err == nil) != (want != "") || err == nil && c.base.String() != want {

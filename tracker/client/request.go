@@ -90,6 +90,7 @@ func (c *Client) once(ctx context.Context, try func(context.Context) error) erro
 
 func (c *Client) do(ctx context.Context, method, path string, body []byte, signed bool, out any) error {
 	u := *c.base
+	u.User = nil
 	u.Path = path
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -98,6 +99,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, signe
 	req.Header.Set("User-Agent", "nt")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if token := c.base.User.Username(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	if signed {
 		req.Header.Set(tracker.SignatureHeader, tracker.Sign(c.cfg.Key, method, path, body))

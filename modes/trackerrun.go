@@ -1,0 +1,181 @@
+package modes
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nt/internal/safedial"
+	"nt/tracker"
+	"nt/tracker/memory"
+	"nt/tracker/notary"
+	"nt/tracker/ops"
+	"nt/tracker/rendezvous"
+	"nt/tracker/udp"
+)
+
+// How a tracker's memory is shared out. What is left is the garbage collector's
+// to work in: with less, it runs more often than anything else.
+const (
+	processMemory    = 16 << 20 // the program itself and what the system counts to it
+	minTrackerMemory = 64 << 20
+	storeShare       = 0.45
+	torrentShare     = 0.15
+	sessionShare     = 0.1
+	sessionBytes     = 5 << 10 // what a UDP session takes
+)
+
+func (o trackerOptions) share(of float64) int64 {
+	if o.memory == 0 {
+		o.memory = 256 << 20
+	}
+	return int64(float64(o.memory-processMemory) * of)
+}
+
+// runningTracker is a tracker that answers.
+type runningTracker struct {
+	options trackerOptions
+	addr    string
+	store   *memory.Store
+	api     *tracker.API
+	token   atomic.Pointer[string]
+	server  *tracker.Server
+	udp     *udp.Socket
+	meet    *rendezvous.Server
+	stop    func() // ends the notary and waits for it
+}
+
+// startTracker returns a tracker that answers on its address. Close it with close.
+func startTracker(o trackerOptions) (*runningTracker, error) {
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	if o.tcp == nil {
+		var err error
+		if o.tcp, o.udp, err = listenBoth(o.listen); err != nil {
+			return nil, listenFault("the tracker", err)
+		}
+	}
+	r, err := o.start()
+	if err != nil {
+		o.tcp.Close()
+		o.udp.Close()
+	}
+	return r, err
+}
+
+// start serves on both sockets, which it owns from then on unless it fails.
+func (o trackerOptions) start() (*runningTracker, error) {
+	r := &runningTracker{options: o, addr: o.tcp.Addr().String(), store: memory.New(memory.Config{Bytes: o.share(storeShare)})}
+	r.token.Store(&o.token)
+	if err := r.restore(time.Now()); err != nil {
+		o.log.Warn("no statements from before the restart", "err", err)
+	}
+	cfg := tracker.Config{Store: r.store, PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate, Secret: secretOf(o.key),
+		Pace: newPace(1000, r.store.Stats)}
+	eye, err := o.eye()
+	if err != nil {
+		return nil, err
+	}
+	if eye != nil {
+		cfg.Notary = eye // not otherwise: a nil *Notary is no nil Notary
+	}
+	torrents, err := newTorrentDoor(o, cfg.Secret, func() string { return *r.token.Load() })
+	if err != nil {
+		return nil, err
+	}
+	r.udp = udp.New(o.udp)
+	meetConf := rendezvous.Config{Conn: r.udp.Wire(), Key: o.key, Log: o.log, MaxSessions: int(o.share(sessionShare) / sessionBytes)}
+	if !o.allowPrivate {
+		meetConf.Allowed = safedial.PublicAddr
+	}
+	if r.meet, err = rendezvous.New(meetConf); err != nil {
+		return nil, err
+	}
+	cfg.Rendezvous = r.meet
+	logic, err := tracker.New(cfg)
+	if err != nil {
+		r.meet.Close()
+		return nil, err
+	}
+	pages := torrents.pages()
+	maps.Copy(pages, r.operations(logic, cfg.Pace, torrents).All())
+	r.api = tracker.NewAPI(logic, tracker.APIConfig{Log: o.log, Rate: o.rate, Token: o.token, Pages: pages})
+	r.server = tracker.NewServer(r.api)
+	r.watch(eye, logic)
+	go r.server.Serve(o.tcp) // ends with Shutdown
+	go r.udp.Serve(torrents) // ends with Close
+	return r, nil
+}
+
+// eye returns the notary, or nil.
+func (o trackerOptions) eye() (*notary.Notary, error) {
+	if o.notary == nil {
+		return nil, nil
+	}
+	return notary.New(notary.Config{Key: o.notary, AllowPrivate: o.allowPrivate, Log: o.log, Interval: o.interval})
+}
+
+// secretOf derives what makes tickets, labels and connection ids from the key that
+// is kept, so that they stay the same over a restart.
+func secretOf(key ed25519.PrivateKey) tracker.Secret {
+	mac := hmac.New(sha256.New, key.Seed())
+	mac.Write([]byte("nt-tracker-secret"))
+	return tracker.Secret(mac.Sum(nil))
+}
+
+// operations are the pages for the operator.
+func (r *runningTracker) operations(logic *tracker.Tracker, pace *tracker.Pace, torrents *torrentDoor) *ops.Pages {
+	started := time.Now()
+	cfg := ops.Config{Tracker: func(now time.Time) tracker.Stats { return logic.Stats(now, started) }, Pace: pace, Largest: r.store.Largest,
+		Memory: r.options.share(1) + processMemory, Started: started, Profiles: r.options.profiles,
+		Sessions: func() ops.Sessions {
+			s := r.meet.Stats()
+			return ops.Sessions{Open: s.Sessions, In: s.In, Out: s.Out, Refused: s.Refused, Introduces: s.Introduces}
+		}}
+	if torrents.Server != nil {
+		cfg.Torrents, cfg.Top, cfg.BEP = torrents.swarms.Stats, torrents.swarms.Largest, torrents.Counters()
+	}
+	return ops.New(cfg)
+}
+
+// reload takes over what may change while the tracker runs; a configuration that
+// is wrong changes nothing.
+func (r *runningTracker) reload(a *app) {
+	c, err := a.reread()
+	if err == nil {
+		err = r.options.torrents.reload()
+	}
+	if err != nil {
+		r.options.log.Error("not reloaded", "err", err)
+		return
+	}
+	r.token.Store(&c.Tracker.Token)
+	r.api.Reconfigure(c.Tracker.Rate, c.Tracker.Token)
+	r.options.log.Info("reloaded: rate, token and list of torrents")
+}
+
+// watch runs the notary, if there is one, and keeps statements, until stop.
+func (r *runningTracker) watch(eye *notary.Notary, logic *tracker.Tracker) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	if eye != nil {
+		wg.Go(func() { eye.Run(ctx, logic.KeepOwn) })
+	}
+	wg.Go(func() { r.keepStatements(ctx) })
+	r.stop = func() { cancel(); wg.Wait() }
+}
+
+// close drains unless ctx ends first.
+func (r *runningTracker) close(ctx context.Context) error {
+	err := r.server.Shutdown(ctx)
+	r.stop()
+	return errors.Join(err, r.meet.Close(), r.udp.Close())
+}
