@@ -41,6 +41,7 @@ type Host struct {
 	sockets map[uint16]*packetConn
 	listens map[uint16]*listener
 	streams map[*stream]struct{}
+	dials   map[*dialing]struct{}
 	ring    []*stream // those with something to send, in turn
 	pumpAt  time.Duration
 	port    uint16 // last ephemeral port
@@ -95,7 +96,7 @@ func (n *Net) Host(link Link) *Host {
 	h := &Host{net: n, addr: netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 1}), link: link,
 		up:      line{rate: int64(link.Up), queue: int64(link.UpQueue)},
 		down:    line{rate: int64(link.Down), queue: int64(link.DownQueue)},
-		sockets: make(map[uint16]*packetConn), listens: make(map[uint16]*listener), streams: make(map[*stream]struct{}), port: 32767}
+		sockets: make(map[uint16]*packetConn), listens: make(map[uint16]*listener), streams: make(map[*stream]struct{}), dials: make(map[*dialing]struct{}), port: 32767}
 	h.local = h.addr
 	if link.NAT != NoNAT {
 		h.local = netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 2})
@@ -135,6 +136,9 @@ func (h *Host) unplug() {
 	}
 	for _, l := range h.listens {
 		l.shut()
+	}
+	for d := range h.dials {
+		d.failed(net.ErrClosed)
 	}
 	for s := range h.streams {
 		s.fail(net.ErrClosed)

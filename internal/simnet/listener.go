@@ -139,6 +139,7 @@ func (n *Net) dial(h *Host, to netip.AddrPort) (*dialing, error) {
 	}
 	d := &dialing{from: h, to: n.hosts[to.Addr()], port: to.Port(), answer: make(chan struct{})}
 	d.near = newStream(h, tcpAddr(h.local, port), tcpAddr(to.Addr(), to.Port()))
+	h.dials[d] = struct{}{}
 	now := n.Now()
 	n.plan(now+synRetry<<maxSynTries, d)
 	p := n.packet()
@@ -182,6 +183,7 @@ func (d *dialing) answered(now time.Duration) {
 		d.near.answer(segReset, 0, now)
 	default:
 		d.over = true
+		delete(d.from.dials, d)
 		close(d.answer)
 		d.near.answer(segAck, 0, now)
 	}
@@ -193,6 +195,7 @@ func (d *dialing) failed(err error) {
 	}
 	d.over, d.err = true, err
 	delete(d.from.streams, d.near)
+	delete(d.from.dials, d)
 	close(d.answer)
 }
 

@@ -228,3 +228,27 @@ func TestHTTP(t *testing.T) {
 		srv.Close()
 	})
 }
+
+// TestCloseEndsWhatWaits: closing the network releases everybody.
+func TestCloseEndsWhatWaits(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, n *Net) {
+		a, b := n.Host(Link{Delay: time.Millisecond}), n.Host(Link{})
+		near, _ := connect(t, a, b)
+		l, err := b.Listen(81)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 4)
+		go func() { _, err := near.Read(make([]byte, 1)); ended <- err }()
+		go func() { _, err := near.Write(make([]byte, 1<<20)); ended <- err }()
+		go func() { _, err := l.Accept(); ended <- err }()
+		go func() { _, err := a.Dial(t.Context(), "tcp", "192.0.2.1:80"); ended <- err }()
+		time.Sleep(100 * time.Millisecond)
+		n.Close()
+		for range 4 {
+			if err := <-ended; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("released with %v", err)
+			}
+		}
+	})
+}
