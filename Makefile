@@ -1,8 +1,10 @@
-.PHONY: build test race fuzz bench demo ci
+.PHONY: build test race fuzz bench lab lab-quick demo ci
 build:   ; CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/nt .
 test:    ; go test ./...
 race:    ; CGO_ENABLED=1 go test -race -short ./...
 fuzz:    ; NT_FUZZTIME=$(or $(T),30s) sh -c 'for p in $$(go list ./...); do for f in $$(go test -list "^Fuzz" $$p | grep ^Fuzz); do go test -run "^$$" -fuzz "^$$f$$" -fuzztime $$NT_FUZZTIME $$p || exit 1; done; done'
 bench:   ; go test -run '^$$' -bench . -benchtime 1s ./... ; cd bench && go test -run '^$$' -bench . ./...
+lab-quick: ; cd internal/lab && NT_LAB=quick go test -count=1 -run LabQuick
+lab:     ; cd internal/lab && NT_LAB=full go test -count=1 -timeout 12h -run Lab
 demo:    ; go run . demo
 ci:      ; ./.ci/run

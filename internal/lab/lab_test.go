@@ -2,7 +2,6 @@ package lab
 
 import (
 	"math"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,14 +20,6 @@ func run(t *testing.T, s System, c Case) (r Result) {
 	})
 	t.Logf("%s seed=%d %s real=%.1fs", r.Line(), c.Seed, r.Note(), time.Since(started).Seconds())
 	return r
-}
-
-// long skips what takes minutes unless NT_LAB asks for it.
-func long(t *testing.T) {
-	t.Helper()
-	if os.Getenv("NT_LAB") == "" {
-		t.Skip("set NT_LAB=1: this takes minutes")
-	}
 }
 
 func TestF46_StabilisedPool(t *testing.T) {

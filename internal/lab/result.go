@@ -9,7 +9,8 @@ import (
 // Result is what one run, or the median of several, showed. Times are in seconds.
 type Result struct {
 	System, Wire     string
-	Kbps             int // of every link, each way
+	Case             string // its name in a table, if it has one
+	Kbps             int    // of every link, each way
 	Size             int64
 	Rate             float64 // readers per second; 0: all at once
 	Readers, Done    int
@@ -37,7 +38,7 @@ func (r Result) Line() string {
 
 // Note says what the line leaves out.
 func (r Result) Note() string {
-	s := fmt.Sprintf("# %d runs, mean %.2f to %.2f, p95 %.2f to %.2f, worst %.2f; %d of %d readers done, pool up to %d",
+	s := fmt.Sprintf("%d runs, mean %.2f to %.2f, p95 %.2f to %.2f, worst %.2f; %d of %d readers done, pool up to %d",
 		r.Runs, r.MeanLow, r.MeanHigh, r.P95Low, r.P95High, r.Worst, r.Done, r.Readers, r.Pool)
 	if !r.Stable {
 		s += "; DID NOT STABILISE"
