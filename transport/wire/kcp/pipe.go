@@ -15,10 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"sync"
-	"time"
 
 	kcpgo "github.com/xtaci/kcp-go/v5"
 
@@ -32,13 +30,23 @@ const MaxMessage = 66 << 10
 // ErrFull reports a send queue at its limit: the message was not taken.
 var ErrFull = errors.New("kcp: the send queue is full")
 
+// Congestion says who decides how many packets are under way.
+type Congestion uint8
+
+const (
+	// Paced is this package's own control: fast on fast paths, and it yields on slow ones.
+	Paced Congestion = iota
+	// Classic is KCP's congestion window: safe and slow.
+	Classic
+	// Fixed always has a whole window under way.
+	Fixed
+)
+
 // Config tunes KCP. The zero Config means the defaults.
 type Config struct {
-	// Window is the send and receive window in packets; 0 means 256.
-	Window int
-	// NoCongestion switches KCP's congestion window off: faster on a lone fast
-	// path, but on a slow one it wastes a third and a vanished peer eats half of the uplink.
-	NoCongestion bool
+	// Window is the send and receive window in packets; 0 means 512.
+	Window     int
+	Congestion Congestion
 	// Queue is how many bytes may wait before KCP; 0 means 256 KiB.
 	Queue int
 }
@@ -63,26 +71,34 @@ type Pipe struct {
 // session, and the session with the pipe.
 func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	if conf.Window == 0 {
-		conf.Window = 256
+		conf.Window = 512
 	}
 	if conf.Queue == 0 {
 		conf.Queue = 256 << 10
 	}
-	conn := newPacketConn(s, 2*conf.Window)
-	addr := net.UDPAddrFromAddrPort(s.Addr())
-	k, err := kcpgo.NewConn4(1, addr, nil, 0, 0, true, conn)
+	var c *control
+	if conf.Congestion == Paced {
+		c = newControl(conf.Window)
+	}
+	conn := newPacketConn(s, 2*conf.Window, c)
+	k, err := kcpgo.NewConn4(1, conn.addr, nil, 0, 0, true, conn)
 	if err != nil {
 		return nil, fmt.Errorf("starting KCP: %w", err)
 	}
-	nc := 0
-	if conf.NoCongestion {
-		nc = 1
+	nc := 1
+	if conf.Congestion == Classic {
+		nc = 0
 	}
 	k.SetNoDelay(1, 10, 2, nc)
 	k.SetWindowSize(conf.Window, conf.Window)
+	if c != nil {
+		k.SetWindowSize(int(c.window), 0)
+	}
 	k.SetMtu(wire.MaxPacket)
 	k.SetStreamMode(true)
 	k.SetWriteDelay(false)
+	conn.kcp = k
+	close(conn.ready)
 	if _, err := k.WriteBuffers(nil); err != nil { // nc=0 starts with no window: the first flush opens it
 		k.Close()
 		return nil, fmt.Errorf("starting KCP: %w", err)
@@ -153,7 +169,7 @@ func (p *Pipe) Close() error {
 	return err
 }
 
-// writeLoop hands what has queued up to KCP in one go: one flush per burst.
+// writeLoop hands what has queued up to KCP in bursts with one flush each.
 func (p *Pipe) writeLoop() {
 	defer p.wg.Done()
 	for {
@@ -163,23 +179,39 @@ func (p *Pipe) writeLoop() {
 			return
 		case <-p.wake:
 		}
-		p.mu.Lock()
-		batch := p.queue
-		p.queue = nil
-		p.mu.Unlock()
-		buffers := make([][]byte, 0, 2*len(batch))
-		size := 0
-		for _, m := range batch {
-			buffers = append(buffers, binary.AppendUvarint(nil, uint64(len(m))), m)
-			size += len(m)
+		for {
+			buffers, size := p.take()
+			if len(buffers) == 0 {
+				break
+			}
+			if _, err := p.kcp.WriteBuffers(buffers); err != nil {
+				return
+			}
+			p.mu.Lock()
+			p.queued -= size
+			p.mu.Unlock()
 		}
-		if _, err := p.kcp.WriteBuffers(buffers); err != nil {
-			return
-		}
-		p.mu.Lock()
-		p.queued -= size
-		p.mu.Unlock()
 	}
+}
+
+// burst is how many bytes KCP is given at a time: what it has cannot be held back.
+const burst = 32 << 10
+
+// take removes a burst of messages from the queue and frames them.
+func (p *Pipe) take() (buffers [][]byte, size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for ; n < len(p.queue) && (n == 0 || size+len(p.queue[n]) <= burst); n++ {
+		m := p.queue[n]
+		buffers = append(buffers, binary.AppendUvarint(nil, uint64(len(m))), m)
+		size += len(m)
+		p.queue[n] = nil
+	}
+	if p.queue = p.queue[n:]; len(p.queue) == 0 {
+		p.queue = nil
+	}
+	return buffers, size
 }
 
 func (p *Pipe) readLoop() {
@@ -202,55 +234,3 @@ func (p *Pipe) readLoop() {
 	p.session.Close() // broken framing from an authenticated peer, or the session has ended
 	p.kcp.Close()     // releases a writer that waits for room
 }
-
-// packetConn is the virtual socket under one KCP session. It has net.PacketConn's methods
-// and no others, so that kcp-go cannot find a real socket behind it.
-type packetConn struct {
-	session *wire.Session
-	in      chan []byte
-	once    sync.Once
-	closed  chan struct{}
-}
-
-func newPacketConn(s *wire.Session, depth int) *packetConn {
-	c := &packetConn{session: s, in: make(chan []byte, depth), closed: make(chan struct{})}
-	s.Handle(wire.ChannelKCP, func(b []byte) {
-		select {
-		case c.in <- append([]byte(nil), b...):
-		default: // full: a lost packet, which KCP repeats
-		}
-	})
-	return c
-}
-
-func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	select {
-	case p := <-c.in:
-		return copy(b, p), net.UDPAddrFromAddrPort(c.session.Addr()), nil
-	case <-c.session.Done():
-		return 0, nil, io.EOF
-	case <-c.closed:
-		return 0, nil, io.EOF
-	}
-}
-
-// WriteTo drops what the session does not take for now, as a network would.
-func (c *packetConn) WriteTo(b []byte, _ net.Addr) (int, error) {
-	select {
-	case <-c.closed:
-		return 0, net.ErrClosed
-	default:
-	}
-	_ = c.session.Send(wire.ChannelKCP, b)
-	return len(b), nil
-}
-
-func (c *packetConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return nil
-}
-
-func (c *packetConn) LocalAddr() net.Addr              { return c.session.LocalAddr() }
-func (c *packetConn) SetDeadline(time.Time) error      { return nil }
-func (c *packetConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *packetConn) SetWriteDeadline(time.Time) error { return nil }

@@ -40,10 +40,19 @@ func TestConformance(t *testing.T) {
 }
 
 func BenchmarkThroughput(b *testing.B) {
+	for name, conf := range map[string]Config{
+		"paced": {}, "paced 1024": {Window: 1024}, "paced 256": {Window: 256}, "classic": {Congestion: Classic, Window: 256},
+		"fixed 256": {Congestion: Fixed, Window: 256}, "fixed 64": {Congestion: Fixed, Window: 64},
+	} {
+		b.Run(name, func(b *testing.B) { benchThroughput(b, conf) })
+	}
+}
+
+func benchThroughput(b *testing.B, conf Config) {
 	const size = 16 << 10
 	sum := sha256.New()
 	left := make(chan int, 64)
-	a, _ := pair(b, Config{}, func([]byte) {}, func(m []byte) { sum.Write(m); left <- len(m) })
+	a, _ := pair(b, conf, func([]byte) {}, func(m []byte) { sum.Write(m); left <- len(m) })
 	msg := make([]byte, size)
 	b.SetBytes(size)
 	sent, heard := 0, 0

@@ -1,0 +1,197 @@
+package kcp
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// control decides how many packets may be under way. KCP's own congestion window starts
+// at two packets, has no slow start and grows once per acknowledging
+// datagram, 20 times slower than a fast path allows; without it a slow path is
+// flooded with repetitions. So KCP's is off, and its send window is set to this
+// one: slow start until a queue builds up or a packet is repeated, then a few packets
+// more per round trip; less when the queue on the path grows over queueTarget.
+//
+// It reads KCP's headers on their way through the virtual socket, little-endian:
+//
+//	conv 4 | cmd 1 | frg 1 | wnd 2 | ts 4 | sn 4 | una 4 | len 4 | data
+//
+// Pure: time is an argument. The caller serialises.
+type control struct {
+	max      float64 // packets
+	window   float64 // packets that may be under way
+	slow     float64 // slow start ends here
+	una      uint32  // first packet not acknowledged
+	next     uint32  // one after the last that was sent
+	full     uint32  // packets before this one were sent while the window was full
+	recover  uint32  // losses of packets before this one have been answered
+	cutAt    time.Duration
+	rtt      time.Duration // smoothed
+	last     time.Duration // the latest round trip
+	shortest [2]time.Duration
+	epoch    time.Duration // when shortest[0] began
+	clock    uint32        // our milliseconds minus KCP's, as far as known; both may wrap
+	clocked  bool
+	since    time.Duration // since when an answer is awaited
+	leaked   time.Duration // when the last repetition to a silent peer went out
+}
+
+const (
+	header  = 24
+	cmdPush = 81
+	cmdAck  = 82
+
+	firstWindow = 10 // packets, as TCP's
+	leastWindow = 2
+	// queueTarget is how much delay a transfer may add on its path: under TCP's and over
+	// the 10 ms in which KCP may hold an acknowledgement back.
+	queueTarget = 50 * time.Millisecond
+	lossFactor  = 0.7  // as CUBIC's
+	noiseFactor = 0.85 // for a loss without a queue: more often noise than congestion
+	queueFactor = 0.85
+	// growth is how many packets more the window gets per round trip, and growthIdle
+	// how many on top while the path has no queue at all.
+	growth, growthIdle = 1, 2
+	// shortestFor is how long the shortest round trip is remembered, at least.
+	shortestFor = 30 * time.Second
+	// silentAfter is how long an answer may be missing before repetitions are held back to
+	// one datagram per leakEvery: KCP itself repeats a whole window to a peer that has vanished.
+	silentAfter = time.Second
+	leakEvery   = 250 * time.Millisecond
+)
+
+func newControl(window int) *control {
+	return &control{max: float64(window), window: min(firstWindow, float64(window)), slow: float64(window)}
+}
+
+// segments calls f with the header of each KCP segment in a packet.
+func segments(b []byte, f func(h []byte)) {
+	for len(b) >= header {
+		n := int(binary.LittleEndian.Uint32(b[20:]))
+		f(b[:header])
+		if n < 0 || n > len(b)-header {
+			return
+		}
+		b = b[header+n:]
+	}
+}
+
+// sent hears of a packet to be sent and reports whether it may go out.
+func (c *control) sent(b []byte, now time.Duration) bool {
+	fresh := false // it carries more than repetitions
+	segments(b, func(h []byte) {
+		if h[4] != cmdPush {
+			fresh = true
+			return
+		}
+		if at := millis(now) - stamp(h); !c.clocked || int32(at-c.clock) < 0 {
+			c.clock, c.clocked = at, true
+		}
+		sn := binary.LittleEndian.Uint32(h[12:])
+		if int32(sn-c.next) < 0 {
+			c.lost(sn, now)
+			return
+		}
+		if c.next == c.una {
+			c.since = now
+		}
+		fresh, c.next = true, sn+1
+		if c.next-c.una >= uint32(c.window) {
+			c.full = c.next
+		}
+	})
+	if fresh || now-c.since < max(silentAfter, 4*c.rtt) {
+		return true
+	}
+	if now-c.leaked < leakEvery {
+		return false
+	}
+	c.leaked = now
+	return true
+}
+
+func stamp(h []byte) uint32 { return binary.LittleEndian.Uint32(h[8:]) }
+
+func millis(d time.Duration) uint32 { return uint32(d / time.Millisecond) }
+
+// lost answers the repetition of a packet, once per window.
+func (c *control) lost(sn uint32, now time.Duration) {
+	if int32(sn-c.recover) < 0 {
+		return
+	}
+	c.recover = c.next
+	factor := lossFactor
+	if c.queue() < queueTarget/4 {
+		factor = noiseFactor
+	}
+	c.cut(factor, now)
+}
+
+func (c *control) cut(factor float64, now time.Duration) {
+	c.window = max(c.window*factor, leastWindow)
+	c.slow = c.window
+	c.cutAt = now
+}
+
+// heard hears of a packet that arrived and returns the window.
+func (c *control) heard(b []byte, now time.Duration) int {
+	c.since = now
+	before := c.una
+	var echo uint32
+	acked := false
+	segments(b, func(h []byte) {
+		if una := binary.LittleEndian.Uint32(h[16:]); int32(una-c.una) > 0 && int32(una-c.next) <= 0 {
+			c.una = una
+		}
+		if h[4] == cmdAck {
+			acked, echo = true, stamp(h)
+		}
+	})
+	if acked && c.clocked {
+		if rtt := millis(now) - echo - c.clock; rtt < 60_000 {
+			c.measured(time.Duration(rtt)*time.Millisecond, now)
+		}
+	}
+	if n := c.una - before; n > 0 {
+		c.grow(float64(n), now)
+	}
+	return int(c.window)
+}
+
+// measured takes a round trip.
+func (c *control) measured(rtt, now time.Duration) {
+	rtt = max(rtt, time.Millisecond) // KCP's resolution
+	c.last = rtt
+	if c.rtt == 0 {
+		c.rtt = rtt
+		c.shortest, c.epoch = [2]time.Duration{rtt, rtt}, now
+	}
+	c.rtt += (rtt - c.rtt) / 8
+	if now-c.epoch > shortestFor {
+		c.shortest[0], c.shortest[1] = rtt, c.shortest[0]
+		c.epoch = now
+	}
+	c.shortest[0] = min(c.shortest[0], rtt)
+}
+
+// queue returns the delay that waiting on the path adds, as it seems.
+func (c *control) queue() time.Duration { return c.rtt - min(c.shortest[0], c.shortest[1]) }
+
+// grow opens the window for n packets acknowledged.
+func (c *control) grow(n float64, now time.Duration) {
+	switch {
+	case c.queue() > queueTarget:
+		if now-c.cutAt > c.rtt {
+			c.cut(queueFactor, now)
+		}
+	case int32(c.una-c.full) > 0: // the sender had no more to send: it proves nothing
+	case c.window < c.slow && c.last-min(c.shortest[0], c.shortest[1]) > queueTarget/2: // a queue builds up, and half as much is coming
+		c.cut(lossFactor, now)
+	case c.window < c.slow:
+		c.window += n
+	default:
+		idle := 1 - float64(c.queue())/float64(queueTarget)
+		c.window += (growth + growthIdle*idle) * n / c.window
+	}
+	c.window = min(c.window, c.max)
+}

@@ -1,0 +1,127 @@
+package kcp
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+)
+
+// segment writes a KCP header and n bytes of data.
+func segment(cmd byte, ts time.Duration, sn, una uint32, n int) []byte {
+	b := make([]byte, header+n)
+	b[4] = cmd
+	binary.LittleEndian.PutUint32(b[8:], uint32(ts/time.Millisecond))
+	binary.LittleEndian.PutUint32(b[12:], sn)
+	binary.LittleEndian.PutUint32(b[16:], una)
+	binary.LittleEndian.PutUint32(b[20:], uint32(n))
+	return b
+}
+
+// round sends a window of packets at now and acknowledges them a round trip later.
+func round(c *control, now, rtt time.Duration) time.Duration {
+	first := c.next
+	for sn := first; sn < first+uint32(c.window); sn++ {
+		c.sent(segment(cmdPush, now, sn, 0, 100), now)
+	}
+	for sn := first; sn != c.next; sn++ {
+		c.heard(segment(cmdAck, now, sn, sn+1, 0), now+rtt)
+	}
+	return now + rtt
+}
+
+func TestControlGrowsAndYields(t *testing.T) {
+	const rtt = 20 * time.Millisecond
+	c := newControl(512)
+	now := time.Second
+	for range 4 {
+		now = round(c, now, rtt)
+	}
+	if c.window < 8*firstWindow {
+		t.Errorf("slow start: %.0f packets after 4 round trips", c.window)
+	}
+	c.sent(segment(cmdPush, now, c.next, 0, 10), now)
+	was := c.window
+	c.sent(segment(cmdPush, now, c.next-1, 0, 10), now)
+	if c.window != was*noiseFactor {
+		t.Errorf("a loss without a queue: %.0f after %.0f packets", c.window, was)
+	}
+	was = c.window
+	c.sent(segment(cmdPush, now, c.next-1, 0, 10), now)
+	if c.window != was {
+		t.Error("the same window's losses count twice")
+	}
+	now = round(c, now, rtt)
+	if c.window <= was || c.window > was+2*(growth+growthIdle) {
+		t.Errorf("after slow start: from %.1f to %.1f packets in a round trip", was, c.window)
+	}
+	for was = c.window; c.queue() < queueTarget; {
+		now = round(c, now, rtt+4*queueTarget)
+	}
+	for range 20 {
+		now = round(c, now, rtt+4*queueTarget)
+	}
+	if c.window > was/4 || c.window < leastWindow {
+		t.Errorf("a lasting queue: from %.0f to %.0f packets", was, c.window)
+	}
+}
+
+// A sender with little to say proves nothing about the path.
+func TestControlDoesNotGrowUnused(t *testing.T) {
+	c := newControl(512)
+	now := time.Second
+	for range 100 {
+		sn := c.next
+		c.sent(segment(cmdPush, now, sn, 0, 100), now)
+		now += 20 * time.Millisecond
+		c.heard(segment(cmdAck, now-20*time.Millisecond, sn, sn+1, 0), now)
+	}
+	if c.window != firstWindow {
+		t.Errorf("window %.0f", c.window)
+	}
+}
+
+// KCP repeats a whole window to a peer that has vanished; nearly nothing of it goes out.
+func TestRow21_VanishedPeerCostsLittle(t *testing.T) {
+	c := newControl(512)
+	now := time.Second
+	for range 4 {
+		now = round(c, now, 20*time.Millisecond)
+	}
+	first, start, out := c.next, now, 0
+	for sn := first; sn < first+64; sn++ {
+		c.sent(segment(cmdPush, now, sn, 0, 100), now)
+	}
+	for ; now < start+10*time.Second; now += 100 * time.Millisecond {
+		for sn := first; sn < c.next; sn++ {
+			if c.sent(segment(cmdPush, now, sn, 0, 1000), now) && now > start+silentAfter {
+				out++
+			}
+		}
+	}
+	if out > 9*int(time.Second/leakEvery)+1 || out == 0 {
+		t.Errorf("%d repetitions went out in 9 s of silence", out)
+	}
+	if !c.sent(segment(cmdAck, 0, 0, 0, 0), now) {
+		t.Error("an acknowledgement is held back")
+	}
+	c.heard(segment(cmdAck, now, first, first+1, 0), now)
+	if !c.sent(segment(cmdPush, now, first+1, 0, 10), now) {
+		t.Error("repetitions are still held back though the peer is back")
+	}
+}
+
+func FuzzControl(f *testing.F) {
+	f.Add(segment(cmdPush, 5, 1, 0, 10), segment(cmdAck, 5, 1, 2, 0), uint16(3))
+	f.Add([]byte{1, 2, 3}, append(segment(cmdAck, 0, 0, 1<<31, 0), segment(cmdPush, 0, 9, 0, 3)...), uint16(60000))
+	f.Fuzz(func(t *testing.T, out, in []byte, later uint16) {
+		c := newControl(64)
+		now := time.Second
+		for range 3 {
+			c.sent(out, now)
+			now += time.Duration(later) * time.Millisecond
+			if w := c.heard(in, now); w < leastWindow || w > 64 {
+				t.Fatalf("window %d", w)
+			}
+		}
+	})
+}
