@@ -22,6 +22,7 @@ import (
 	"nt/plugins/trackerlocator"
 	"nt/tracker/client"
 	"nt/transport"
+	"nt/transport/wire/portmap"
 )
 
 // reachFlags say how to reach origins and peers.
@@ -77,7 +78,8 @@ type node struct {
 	origin     *origin.Client
 	transports []transport.Transport
 	clients    []*client.Client
-	server     *http.Server // nil if it serves nobody
+	server     *http.Server    // nil if it serves nobody
+	ports      *portmap.Mapper // nil where no router is asked
 	log        *slog.Logger
 }
 
@@ -116,6 +118,9 @@ func (n *node) open(o nodeOptions) error {
 		return listenFault("the peer", err)
 	}
 	n.addr = listener.Addr().String()
+	if portmap.Useful(listener.Addr(), o.allowPrivate) {
+		n.ports = portmap.Start(portmap.Config{Port: portOf(n.addr), Log: o.log})
+	}
 	port, mux := sniff.New(limitListener(listener), sniff.Options{Wait: headTimeout, Pending: maxConns / 4}), http.NewServeMux()
 	n.server = newServer(mux, o.log)
 	if err := n.connect(o, transport.Env{Mux: mux, Streams: port.Prefix, Packet: packet}); err != nil {
@@ -207,6 +212,9 @@ func transportOrder(first string, all []string) ([]string, error) {
 // unless ctx ends first.
 func (n *node) close(ctx context.Context) error {
 	var errs []error
+	if n.ports != nil {
+		errs = append(errs, n.ports.Close())
+	}
 	if n.Node != nil {
 		errs = append(errs, n.Node.Close())
 	}
