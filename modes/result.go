@@ -3,6 +3,7 @@ package modes
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"time"
 
 	"nt/chunker"
@@ -21,8 +22,15 @@ type result struct {
 	Witnesses     []string              `json:"witnesses"`
 	ObservedAt    string                `json:"observed_at"` // RFC 3339, UTC
 	BytesBySource map[peer.Source]int64 `json:"bytes_by_source"`
-	Seconds       float64               `json:"seconds"`
-	Exit          Exit                  `json:"exit"`
+	// Of what came from peers: content by transport and by peer ("KEY@ADDRESS"), bytes to and
+	// from them that were not new content, peers that sent something, and wrong bytes found.
+	BytesByTransport map[string]int64 `json:"bytes_by_transport"`
+	BytesByPeer      map[string]int64 `json:"bytes_by_peer"`
+	OverheadBytes    int64            `json:"overhead_bytes"`
+	NeighboursMet    int              `json:"neighbours_met"`
+	ProofsFailed     int              `json:"proofs_failed"`
+	Seconds          float64          `json:"seconds"`
+	Exit             Exit             `json:"exit"`
 }
 
 func (f *fetcher) printResult(r result) error {
@@ -38,6 +46,10 @@ func (t *transfer) result(exit Exit) result {
 		URL: t.raw, FinalURL: t.final, Status: t.status, Bytes: t.received, Witnesses: []string{},
 		BytesBySource: map[peer.Source]int64{}, Seconds: time.Since(t.started).Seconds(), Exit: exit,
 	}
+	r.BytesByTransport, r.BytesByPeer = map[string]int64{}, map[string]int64{}
+	maps.Copy(r.BytesByTransport, t.live.BytesByTransport)
+	maps.Copy(r.BytesByPeer, t.live.BytesByPeer)
+	r.OverheadBytes, r.NeighboursMet, r.ProofsFailed = t.live.Overhead, t.live.PeersMet, t.live.ProofsFailed
 	for source, n := range t.bySource {
 		r.BytesBySource[source] = n
 	}

@@ -39,6 +39,7 @@ type transfer struct {
 	object     chunker.ObjectID
 	provenance *peer.Provenance
 	bySource   map[peer.Source]int64
+	live       peer.Progress // of the last attempt
 }
 
 // run gets the URL, with retries, and puts it in its place or leaves the place
@@ -191,6 +192,7 @@ func (t *transfer) count(ctx context.Context, resp *peer.Response) {
 		t.app.log.Info("not waiting for the cache", "err", err)
 	}
 	live := resp.Provenance.Live.Snapshot()
+	t.live = live
 	for source, n := range live.BytesBySource {
 		t.bySource[source] += n
 	}

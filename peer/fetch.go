@@ -50,6 +50,7 @@ type fetch struct {
 	holders  []Holder
 	bad      map[string]bool  // peers not to be asked again
 	met      map[string]int64 // bytes of content by peer, see peerLabel
+	by       map[string]int64 // bytes of content by transport
 	told     map[string]bool  // reports that were made
 	seen     Progress         // for readers that come later
 	lives    []*Live
@@ -74,7 +75,7 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		return nil, fmt.Errorf("making room for the copy: %w", err)
 	}
 	f := &fetch{n: n, entry: e, obj: obj, limit: limit, readers: 1, holders: holders,
-		bad: map[string]bool{}, met: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{})}
+		bad: map[string]bool{}, met: map[string]int64{}, by: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{})}
 	f.failed, f.fail = context.WithCancelCause(context.Background())
 	ctx, cancel := context.WithCancelCause(n.ctx)
 	f.cancel = cancel
@@ -136,7 +137,9 @@ func (f *fetch) observe(live *Live) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lives = append(f.lives, live)
-	live.update(func(p *Progress) { p.BytesByPeer = maps.Clone(f.met) })
+	live.update(func(p *Progress) {
+		p.BytesByPeer, p.BytesByTransport = maps.Clone(f.met), maps.Clone(f.by)
+	})
 	f.tell(live, "")
 }
 
@@ -149,6 +152,7 @@ func (f *fetch) tell(live *Live, label string) {
 		if n := f.met[label]; n > 0 {
 			p.BytesByPeer[label] = n
 		}
+		maps.Copy(p.BytesByTransport, f.by)
 	})
 }
 
@@ -161,7 +165,7 @@ func (f *fetch) run(ctx context.Context) error {
 		}
 		first := true
 		err = t.Fetch(ctx, transport.Request{
-			Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Observe: f.event,
+			Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Observe: func(e transport.Event) { f.event(t.Name(), e) },
 			Peers: func(ctx context.Context) ([]transport.Peer, error) {
 				again := !first
 				first = false

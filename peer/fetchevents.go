@@ -7,7 +7,7 @@ import (
 )
 
 // event counts what a transport tells and reports peers that failed (N12).
-func (f *fetch) event(e transport.Event) {
+func (f *fetch) event(over string, e transport.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	who, label := peerName(e.Peer), peerLabel(e.Peer)
@@ -16,6 +16,7 @@ func (f *fetch) event(e transport.Event) {
 		if f.met[label] > 0 || len(f.met) < maxPeersNamed {
 			f.met[label] += int64(e.Bytes)
 		}
+		f.by[over] += int64(e.Bytes)
 	case transport.EventOverhead:
 		f.seen.Overhead += int64(e.Bytes)
 	case transport.EventBadPeer:

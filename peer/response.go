@@ -78,6 +78,8 @@ type Progress struct {
 	// BytesByPeer counts the content that each peer sent, by "KEY@ADDRESS". Several readers of
 	// one fetch see the same figures.
 	BytesByPeer map[string]int64
+	// BytesByTransport counts the same content by the name of the transport that brought it.
+	BytesByTransport map[string]int64
 	// Continued: the origin's body broke off and a copy continued it.
 	Continued bool
 	// Object is the name of the bytes once they are stored; zero before.
@@ -95,7 +97,7 @@ func (l *Live) Snapshot() Progress {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.p
-	p.BytesBySource, p.BytesByPeer = maps.Clone(p.BytesBySource), maps.Clone(p.BytesByPeer)
+	p.BytesBySource, p.BytesByPeer, p.BytesByTransport = maps.Clone(p.BytesBySource), maps.Clone(p.BytesByPeer), maps.Clone(p.BytesByTransport)
 	return p
 }
 

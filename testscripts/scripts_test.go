@@ -32,6 +32,9 @@ func TestScripts(t *testing.T) {
 			} {
 				env.Vars = append(env.Vars, kv)
 			}
+			if name := os.Getenv("NT_TEST_TRANSPORT"); name != "" { // the same stories over another transport
+				env.Vars = append(env.Vars, "NT_TRANSPORT="+name)
+			}
 			env.Values[processesKey{}] = &processes{}
 			return os.MkdirAll(env.WorkDir+"/run", 0o700)
 		},

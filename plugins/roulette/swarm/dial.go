@@ -1,0 +1,90 @@
+package swarm
+
+import (
+	"context"
+	"net/netip"
+	"nt/transport"
+	"nt/transport/wire"
+	"time"
+)
+
+// mayMeet reports whether a peer that a locator named can be asked at all.
+func (n *Node) mayMeet(p transport.Peer) bool {
+	return usable(p) && (len(p.Transports) == 0 || p.Speaks(Name)) && p.ID != n.wire.ID() &&
+		!n.bannedKeys[p.ID] && !n.bannedAddrs[p.Addr] && (n.public == nil || n.public(p.Addr.Addr()))
+}
+
+// dial opens a link's session; first rides on the handshake.
+func (n *Node) dial(l *link, first []byte) {
+	if !usable(l.peer) {
+		n.later(func() { n.lost(l) })
+		return
+	}
+	by := n.introducersFor(l)
+	n.work.Go(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, n.opts.DialTimeout)
+		defer cancel()
+		s, err := n.connect(ctx, l.peer, by, first)
+		n.post(func() {
+			switch {
+			case err != nil:
+				n.log.Debug("peer not reached", "peer", l.peer.Addr, "err", err)
+				n.lost(l)
+			case l.closed || n.pipes[s] == nil:
+				s.Close()
+				n.lost(l)
+			default:
+				n.attach(l, s, n.pipes[s])
+				l.swarm.core.Opened(n.now(), l.id)
+				l.swarm.act()
+			}
+		})
+	})
+}
+
+// introducersFor returns sessions with nodes that may know the link's peer: trackers, and
+// neighbours of the swarm.
+func (n *Node) introducersFor(l *link) []*wire.Session {
+	var by []*wire.Session
+	for _, s := range n.introducers {
+		by = append(by, s)
+	}
+	for _, other := range l.swarm.links {
+		if other.session != nil && !other.closed {
+			by = append(by, other.session)
+		}
+	}
+	return by[:min(len(by), maxIntroduce)]
+}
+
+// connect reaches a peer directly, else through introducers.
+func (n *Node) connect(ctx context.Context, p transport.Peer, by []*wire.Session, first []byte) (*wire.Session, error) {
+	if len(first) > wire.MaxFirst || len(by) > 0 {
+		s, err := n.wire.Connect(ctx, p, wire.Token{}, by...)
+		if err == nil {
+			err = s.Send(wire.ChannelDatagram, first)
+		}
+		return s, err
+	}
+	return n.wire.Dial(ctx, p.Addr, p.ID, wire.Token{}, wire.ChannelDatagram, first)
+}
+
+// AddIntroducer keeps a session with a node that introduces peers, such as a
+// tracker's rendezvous, until the context ends. It returns when the session ends.
+func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transport.PeerID) error {
+	s, err := n.wire.Dial(ctx, addr, id, wire.Token{}, wire.ChannelDatagram, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	s.KeepAlive(15 * time.Second)
+	n.post(func() { n.introducers[id] = s })
+	select {
+	case <-s.Done():
+		return s.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.ctx.Done():
+		return wire.ErrClosed
+	}
+}

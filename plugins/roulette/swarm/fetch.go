@@ -1,0 +1,165 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"nt/plugins/roulette"
+	"nt/transport"
+	"time"
+)
+
+// fetch is one call of Fetch.
+type fetch struct {
+	swarm *swarm
+	ctx   context.Context
+	req   transport.Request
+	named map[netip.AddrPort]transport.Peer // as the locator named them
+	done  chan error                        // buffered
+
+	over   bool
+	moved  time.Duration // last new chunk
+	stored int64         // bytes of new content
+	heard  int64         // bytes of content received, new or not
+	asking bool          // a Peers call is under way
+	asked  int           // Peers calls since the last new chunk
+	askAt  time.Duration // not before
+}
+
+// Pacing of Peers calls, and how many without success end a fetch that has nobody.
+const (
+	askLongest = 5 * time.Second
+	askInVain  = 4
+	joinAtOnce = 3
+	maxNamed   = 1024
+)
+
+// askPeers asks the locator, unless that is under way or was just done.
+func (f *fetch) askPeers(now time.Duration) {
+	if f.asking || f.over || f.req.Peers == nil || now < f.askAt {
+		return
+	}
+	f.asking = true
+	n := f.swarm.node
+	n.work.Go(func() {
+		peers, err := f.req.Peers(f.ctx)
+		n.post(func() { f.offer(peers, err) })
+	})
+}
+
+// offer gives the core the peers a locator named. The first few are asked as
+// seeds are: what a locator lists usually holds everything.
+func (f *fetch) offer(peers []transport.Peer, err error) {
+	n := f.swarm.node
+	now := n.now()
+	f.asking = false
+	if f.over {
+		return
+	}
+	if err != nil {
+		n.log.Debug("no more peers for now", "object", f.swarm.object, "err", err)
+	}
+	f.askAt = now + min(n.opts.AskWait<<min(f.asked, 8), askLongest)
+	f.asked++
+	var joins, rest []roulette.Introduction
+	for _, p := range peers {
+		if !n.mayMeet(p) {
+			continue
+		}
+		if len(f.named) < maxNamed {
+			f.named[p.Addr] = p
+		}
+		if in := (roulette.Introduction{Peer: p}); len(joins) < joinAtOnce {
+			joins = append(joins, in)
+		} else {
+			rest = append(rest, in)
+		}
+	}
+	f.swarm.core.Join(now, joins)
+	f.swarm.core.AddPeers(now, rest)
+	f.swarm.act()
+}
+
+// check ends a fetch that does not move.
+func (f *fetch) check(now time.Duration) {
+	if f.over {
+		return
+	}
+	switch {
+	case now-f.moved >= f.swarm.node.opts.Stall:
+		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
+	case f.swarm.core.Degree() > 0 || f.asking:
+	case f.asked >= askInVain:
+		f.finish(fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named)))
+	default:
+		f.askPeers(now)
+	}
+}
+
+// finish ends the fetch; nothing touches the Sink after it.
+func (f *fetch) finish(err error) {
+	if f.over {
+		return
+	}
+	f.over = true
+	if extra := f.heard - f.stored; extra > 0 {
+		f.swarm.observe(transport.EventOverhead, transport.Peer{}, int(extra), nil)
+	}
+	n := f.swarm.node
+	delete(n.fetching, f.swarm.object)
+	n.later(func() { // after the core's present actions
+		f.swarm.leave()
+		f.done <- err
+	})
+}
+
+// Fetch implements transport.Transport.
+func (n *Node) Fetch(ctx context.Context, req transport.Request) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	started := make(chan *fetch, 1)
+	n.post(func() { started <- n.begin(ctx, req, done) })
+	var f *fetch
+	select {
+	case f = <-started:
+	case <-n.ctx.Done():
+		return fmt.Errorf("%w: the transport is closed", transport.ErrNoProgress)
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	case <-n.ctx.Done():
+		return fmt.Errorf("%w: the transport is closed", transport.ErrNoProgress)
+	}
+	n.post(func() { f.finish(ctx.Err()) })
+	select {
+	case err := <-done:
+		return err
+	case <-n.ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errTwice = errors.New("the object is being fetched already")
+
+// begin starts a swarm for a fetch.
+func (n *Node) begin(ctx context.Context, req transport.Request, done chan error) *fetch {
+	f := &fetch{ctx: ctx, req: req, named: map[netip.AddrPort]transport.Peer{}, done: done, moved: n.now()}
+	if n.fetching[req.Object] != nil {
+		f.over = true
+		done <- fmt.Errorf("%w: %w", transport.ErrNoProgress, errTwice)
+		return f
+	}
+	f.swarm = n.newSwarm(req.Object, newFilling(req.Sink), fetching, req.Limit)
+	f.swarm.fetch = f
+	n.fetching[req.Object] = f.swarm
+	if f.swarm.core.Done() {
+		f.finish(nil)
+		return f
+	}
+	f.askPeers(n.now())
+	return f
+}
