@@ -15,7 +15,8 @@ const notaryFile = "notary.key"
 
 // trackerCmd is the directory that says who has what, and a notary besides.
 type trackerCmd struct {
-	Store      string  `default:"memory" placeholder:"memory" help:"Where swarms are kept; this build knows ${default}."`
+	Store      string  `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
+	NodeAddr   string  `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
 	NoNotary   bool    `help:"Fetch no announced page; learn hashed URLs only."`
 	Memory     size    `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
 	BitTorrent string  `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
@@ -26,9 +27,6 @@ type trackerCmd struct {
 
 // Run serves until a signal.
 func (c *trackerCmd) Run(a *app) error {
-	if c.Store != "memory" {
-		return usagef("this build keeps swarms in memory: --store memory", "--store %q is not known", strings.SplitN(c.Store, ":", 2)[0])
-	}
 	if c.Memory < minTrackerMemory {
 		return usagef(fmt.Sprintf("give it at least %dM", minTrackerMemory>>20), "--memory %d is too little", c.Memory)
 	}
@@ -44,7 +42,7 @@ func (c *trackerCmd) Run(a *app) error {
 	if !c.NoNotary {
 		o.notary = o.key
 	}
-	if o.statements, err = a.env.statePath(statementsFile); err != nil {
+	if err := c.choose(a, &o); err != nil {
 		return err
 	}
 	if o.tcp, o.udp, err = inherited(a.env); err != nil {
@@ -60,6 +58,20 @@ func (c *trackerCmd) Run(a *app) error {
 	return a.untilSignal(t.close)
 }
 
+// choose reads --store.
+func (c *trackerCmd) choose(a *app, o *trackerOptions) (err error) {
+	scheme, _, _ := strings.Cut(c.Store, "://")
+	switch {
+	case c.Store == "memory":
+		o.statements, err = a.env.statePath(statementsFile)
+		return err
+	case scheme == "redis" || scheme == "rediss":
+		o.redis, o.node = c.Store, c.NodeAddr
+		return nil
+	}
+	return usagef("take --store memory or --store redis://HOST:PORT", "--store %q is not known", scheme) // the rest may hold a password
+}
+
 // trackerOptions are what a tracker is made of: values only.
 type trackerOptions struct {
 	listen       string             // HOST:PORT
@@ -72,6 +84,8 @@ type trackerOptions struct {
 	token        string             // of a private tracker
 	profiles     bool
 	statements   string       // file they are kept in over a restart; "" keeps none
+	redis        string       // URL; "" for a tracker alone
+	node         string       // HOST:PORT for the other nodes; "" is that of the listener
 	tcp          net.Listener // open already, if not nil; listen is not used then
 	udp          *net.UDPConn
 	allowPrivate bool

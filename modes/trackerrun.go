@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"nt/tracker/memory"
 	"nt/tracker/notary"
 	"nt/tracker/ops"
+	"nt/tracker/redis"
 	"nt/tracker/rendezvous"
 	"nt/tracker/udp"
 )
@@ -43,12 +45,14 @@ func (o trackerOptions) share(of float64) int64 {
 type runningTracker struct {
 	options trackerOptions
 	addr    string
+	cluster *redis.Cluster // nil for a tracker alone
 	store   *memory.Store
 	api     *tracker.API
 	token   atomic.Pointer[string]
 	server  *tracker.Server
 	udp     *udp.Socket
 	meet    *rendezvous.Server
+	leave   func() // hands over to the other nodes
 	stop    func() // ends the notary and waits for it
 }
 
@@ -73,13 +77,13 @@ func startTracker(o trackerOptions) (*runningTracker, error) {
 
 // start serves on both sockets, which it owns from then on unless it fails.
 func (o trackerOptions) start() (*runningTracker, error) {
-	r := &runningTracker{options: o, addr: o.tcp.Addr().String(), store: memory.New(memory.Config{Bytes: o.share(storeShare)})}
+	r := &runningTracker{options: o, addr: o.tcp.Addr().String()}
 	r.token.Store(&o.token)
-	if err := r.restore(time.Now()); err != nil {
-		o.log.Warn("no statements from before the restart", "err", err)
+	cfg := tracker.Config{PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate}
+	if err := r.openStore(&cfg); err != nil {
+		return nil, err
 	}
-	cfg := tracker.Config{Store: r.store, PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate, Secret: secretOf(o.key),
-		Pace: newPace(1000, r.store.Stats)}
+	cfg.Pace = newPace(1000, r.store.Stats)
 	eye, err := o.eye()
 	if err != nil {
 		return nil, err
@@ -107,12 +111,43 @@ func (o trackerOptions) start() (*runningTracker, error) {
 	}
 	pages := torrents.pages()
 	maps.Copy(pages, r.operations(logic, cfg.Pace, torrents).All())
-	r.api = tracker.NewAPI(logic, tracker.APIConfig{Log: o.log, Rate: o.rate, Token: o.token, Pages: pages})
+	apiConf := tracker.APIConfig{Log: o.log, Rate: o.rate, Token: o.token, Pages: pages}
+	if r.cluster != nil {
+		apiConf.Nodes = r.cluster
+	}
+	r.api = tracker.NewAPI(logic, apiConf)
 	r.server = tracker.NewServer(r.api)
 	r.watch(eye, logic)
 	go r.server.Serve(o.tcp) // ends with Shutdown
 	go r.udp.Serve(torrents) // ends with Close
 	return r, nil
+}
+
+// openStore opens the store, one's own or that of several nodes, with what it knows
+// from before a restart.
+func (r *runningTracker) openStore(cfg *tracker.Config) error {
+	o, conf := r.options, memory.Config{Bytes: r.options.share(storeShare)}
+	if o.redis == "" {
+		r.store = memory.New(conf)
+		cfg.Store, cfg.Secret = r.store, secretOf(o.key)
+		if err := r.restore(time.Now()); err != nil {
+			o.log.Warn("no statements from before the restart", "err", err)
+		}
+		return nil
+	}
+	if o.node == "" {
+		o.node = r.addr
+	}
+	if host, _, err := net.SplitHostPort(o.node); err != nil || host == "" || net.ParseIP(host).IsUnspecified() {
+		return usagef("name it with --node-addr HOST:PORT", "the other trackers cannot reach this one at %q", o.node)
+	}
+	var err error
+	if r.cluster, err = redis.Open(redis.Config{URL: o.redis, Self: o.node, Local: conf, Log: o.log}); err != nil {
+		return err
+	}
+	r.store = r.cluster.Local()
+	cfg.Store, cfg.Secret = r.cluster, r.cluster.Secret()
+	return nil
 }
 
 // eye returns the notary, or nil.
@@ -170,11 +205,19 @@ func (r *runningTracker) watch(eye *notary.Notary, logic *tracker.Tracker) {
 		wg.Go(func() { eye.Run(ctx, logic.KeepOwn) })
 	}
 	wg.Go(func() { r.keepStatements(ctx) })
+	r.leave = func() {}
+	if r.cluster != nil {
+		ctx, leave := context.WithCancel(context.Background())
+		gone := make(chan struct{})
+		go func() { defer close(gone); r.cluster.Run(ctx) }()
+		r.leave = func() { leave(); <-gone }
+	}
 	r.stop = func() { cancel(); wg.Wait() }
 }
 
 // close drains unless ctx ends first.
 func (r *runningTracker) close(ctx context.Context) error {
+	r.leave() // while the others still reach this one
 	err := r.server.Shutdown(ctx)
 	r.stop()
 	return errors.Join(err, r.meet.Close(), r.udp.Close())

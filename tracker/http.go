@@ -26,6 +26,9 @@ type APIConfig struct {
 	Token string
 	// Pages are further paths, behind the same limits; GET only. They write their own answer.
 	Pages map[string]Page
+	// Nodes answers the other nodes of a tracker of several, below "/node/"; it checks itself
+	// who asks. May be nil.
+	Nodes http.Handler
 	Log   *slog.Logger
 	Now   func() time.Time // default time.Now
 }
@@ -40,6 +43,7 @@ type API struct {
 	limit    *limiter
 	slots    chan struct{}
 	pages    map[string]Page
+	nodes    http.Handler
 	log      *slog.Logger
 	now      func() time.Time
 	started  time.Time
@@ -69,7 +73,7 @@ func NewAPI(t *Tracker, cfg APIConfig) *API {
 	}
 	a := &API{
 		tracker: t, limit: newLimiter(cfg.Rate, cfg.Burst, cfg.Sources), slots: make(chan struct{}, cfg.Concurrent),
-		pages: cfg.Pages, log: cfg.Log, now: cfg.Now, started: cfg.Now(),
+		pages: cfg.Pages, nodes: cfg.Nodes, log: cfg.Log, now: cfg.Now, started: cfg.Now(),
 	}
 	a.token.Store(&cfg.Token)
 	return a
@@ -124,6 +128,10 @@ func route(path string) (endpoint, bool) {
 
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.nodes != nil && strings.HasPrefix(r.URL.Path, "/node/") {
+		a.nodes.ServeHTTP(w, r)
+		return
+	}
 	answer, err := a.serve(w, r)
 	switch {
 	case err != nil:

@@ -19,6 +19,9 @@ type Config struct {
 	StatementTTL time.Duration // how long statements outlive the last holder; default 7 days
 	ReportTTL    time.Duration // how long a failure report weighs; default 1 hour
 	Seed         uint64        // of the choice of what to evict
+	// Kept hears of every statement that the store begins to keep, under a lock: it
+	// must not wait and not call the store. May be nil.
+	Kept func(tracker.Kept)
 }
 
 // Store is the swarm store in memory; it implements tracker.Store.

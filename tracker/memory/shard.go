@@ -48,6 +48,7 @@ type shard struct {
 	reports  map[uint32]*report // by holder row
 
 	holderWheel, swarmWheel wheel
+	kept                    func(tracker.Kept) // may be nil
 
 	lone    []uint32                // swarms with at most one holder: what is evicted first
 	used    map[tracker.Group]int64 // bytes by narrow and by wide group
@@ -103,7 +104,7 @@ type holder struct {
 func newShard(cfg Config, budget *budget, seed maphash.Seed, rnd *rand.Rand) *shard {
 	n := int64(cfg.Shards)
 	s := &shard{
-		rnd: rnd, budget: budget, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
+		rnd: rnd, budget: budget, kept: cfg.Kept, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
 		swarmQuota: cfg.SwarmQuota, statementTTL: int64(cfg.StatementTTL / time.Second), reportTTL: int64(cfg.ReportTTL / time.Second),
 		swarmOf: make(map[resource.Key]uint32), peerOf: make(map[peerName]uint32), holderOf: make(map[uint64]uint32),
 		reports: make(map[uint32]*report), used: make(map[tracker.Group]int64),

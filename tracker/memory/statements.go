@@ -112,6 +112,9 @@ func (s *shard) record(now int64, row uint32, st resource.Statement, from tracke
 	}
 	if c := &sw.contents[i]; c.wants(from, relayed) {
 		s.addKept(c, kept{from: from, relayed: relayed, observed: st.ObservedAt, logged: uint32(now), raw: encodeStatement(st)})
+		if s.kept != nil {
+			s.kept(tracker.Kept{Statement: st, LoggedAt: now, From: from, Relayed: relayed})
+		}
 	}
 	return id, nil
 }
