@@ -76,7 +76,11 @@ func TestRow5_HostileHints(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			peer := pretender(t, x.reply)
-			reader := open(t, transport.Env{Options: quick})
+			reader := open(t, transport.Env{Options: func(v any) error {
+				quick(v)
+				v.(*bittorrent.Options).NoProgressTimeout = time.Second
+				return nil
+			}})
 			sink, log := transporttest.NewSink(c.ID()), new(transporttest.Log)
 			if err := reader.Fetch(t.Context(), request(sink, c.ID(), log, peer)); !errors.Is(err, transport.ErrNoProgress) {
 				t.Errorf("Fetch: %v", err)

@@ -66,10 +66,10 @@ func newClient(env transport.Env) *http.Client {
 // visit asks a peer for its hint and joins it. The proofs come along with the
 // first hint.
 type visit struct {
-	f     *fetch
-	l     *link
-	from  int // the first proof asked for; -1: none
-	patch int // bytes of the body so far
+	f    *fetch
+	l    *link
+	from int // the first proof asked for; -1: none
+	size int // bytes of the body so far
 }
 
 // run asks and tells how it ended.
@@ -79,7 +79,7 @@ func (v *visit) run(ctx context.Context) {
 		v.from = v.f.firstProof()
 	}
 	err := v.ask(ctx)
-	v.f.overhead(v.l, v.patch)
+	v.f.overhead(v.l, v.size)
 	var fault *peerFault
 	switch {
 	case err == nil || ctx.Err() != nil:
@@ -143,7 +143,7 @@ func (v *visit) take(ctx context.Context, resp *http.Response, stall *time.Timer
 	body := func(n int) ([]byte, error) {
 		b := make([]byte, n)
 		got, err := io.ReadFull(resp.Body, b)
-		v.patch += got
+		v.size += got
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
