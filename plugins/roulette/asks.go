@@ -27,6 +27,9 @@ func (c *Core) silence(v *neighbour) time.Duration {
 // overdue frees the window of requests that are late and gives up those that are lost.
 func (c *Core) overdue() {
 	for _, v := range c.neighbours {
+		if v.lent > 0 && c.now >= v.lentTill {
+			c.endLoan(v)
+		}
 		if len(v.asked) == 0 || v.dialling {
 			continue
 		}
@@ -44,7 +47,13 @@ func (c *Core) overdue() {
 			if v.heard < a.at {
 				v.tries++
 			}
+			if v.delivered == 0 && !v.seed {
+				v.failed++
+			}
 			v.restTill = c.now + hard
+			if a.chunk >= 0 && v.heard > a.at {
+				c.send(v, &Cancel{Chunks: []uint32{uint32(a.chunk)}})
+			}
 			c.giveUp(v, i)
 			i--
 		}
@@ -73,10 +82,9 @@ func (c *Core) takeOff(v *neighbour, i int) {
 	if chunk < 0 {
 		return
 	}
-	if c.reserved[chunk]--; c.reserved[chunk] == 0 && !c.bits.has(chunk) {
-		c.free.add(chunk)
-		c.barrenOff()
-	}
+	c.reserved[chunk]--
+	c.refree(chunk)
+	c.barrenOff()
 }
 
 func (c *Core) barrenOff() {

@@ -316,6 +316,7 @@ func (c *Core) seek() {
 	c.seekAt = c.now + c.p.SeekEvery*time.Duration(max(d, c.p.MinDegree))/time.Duration(c.p.MinDegree)
 	switch {
 	case d == 0:
+		c.seekAt = c.now + 10*c.p.SeekEvery
 		c.emit(WantPeers{})
 	case d < c.p.MaxDegree:
 		c.send(c.neighbours[c.rng.IntN(d)], &Recommend{Want: true})

@@ -21,6 +21,7 @@ const (
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
 	flagNeed      = 1 << 2 // HELLO: header wanted
 	flagProof     = 1 << 1 // HELLO: proof wanted
+	flagSwap      = 1 << 2 // DATA
 	flagWantPeers = 1 << 3
 	flagFor       = 1 << 4 // DATA: stands in for another chunk
 	flagAsks      = 1 << 5 // DATA: requests follow
@@ -91,6 +92,7 @@ func flagsOf(m Message) (f byte) {
 		set(flagWantPeers, m.WantPeers)
 	case *Data:
 		set(flagBlind, m.Blind)
+		set(flagSwap, m.Swap != 0)
 		set(flagWantPeers, m.WantPeers)
 		set(flagFor, m.For != m.Chunk)
 		set(flagAsks, len(m.Asks) > 0)
@@ -117,6 +119,9 @@ func appendData(b []byte, m *Data) []byte {
 		b = binary.AppendUvarint(b, uint64(m.For))
 	}
 	b = appendBytes(append(b, m.Queue), m.Have)
+	if m.Swap != 0 {
+		b = binary.AppendUvarint(b, uint64(m.Swap-1))
+	}
 	if len(m.Asks) > 0 {
 		b = appendAsks(b, m.Asks)
 	}
@@ -389,6 +394,9 @@ func parseData(r *reader, flag func(byte) bool) Message {
 		m.For = r.chunk()
 	}
 	m.Queue, m.Have = r.u8(), r.summary(MaxSummaryData)
+	if flag(flagSwap) {
+		m.Swap = r.chunk() + 1
+	}
 	if flag(flagAsks) {
 		m.Asks = r.asks(MaxAsksData)
 	}

@@ -63,6 +63,7 @@ type Core struct {
 	free      bitset   // missing and not asked for
 	avail     []uint16 // neighbours that hold each chunk
 	reserved  []uint8  // neighbours each missing chunk is asked of
+	lent      []uint8  // swaps each MetaChunk is kept for
 	missing   int
 	done      bool
 	failed    bool
@@ -92,6 +93,7 @@ type Core struct {
 	contentAt time.Duration // last DATA sent
 	members   members
 	served    []uint32 // seed: how often each chunk was sent
+	votes     []uint8  // seed: how often it was asked for since
 	stats     Stats
 	size      []byte // scratch
 	left      bool
@@ -144,6 +146,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 	c.blocks = h.ChunkSize() / BlockSize
 	c.bits, c.free = newBitset(c.n), newBitset(c.n)
 	c.avail, c.reserved = make([]uint16, c.n), make([]uint8, c.n)
+	c.lent = make([]uint8, h.NumMetaChunks())
 	c.have = c.cfg.Content.Have()
 	for i := range c.n {
 		if c.have.Contains(uint32(i)) {
@@ -154,7 +157,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 		}
 	}
 	if c.cfg.Seed {
-		c.served = make([]uint32, c.n)
+		c.served, c.votes = make([]uint32, c.n), make([]uint8, c.n)
 	}
 	for _, v := range c.neighbours {
 		v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
@@ -350,6 +353,17 @@ func (c *Core) mySummary() []byte {
 		c.inSummary = c.n - c.missing
 	}
 	return c.summary
+}
+
+// coveredSummary tells what need not be sent: what is there and what is under way.
+func (c *Core) coveredSummary(max int) []byte {
+	covered := c.have.Clone()
+	for i, r := range c.reserved {
+		if r > 0 {
+			covered.Add(uint32(i))
+		}
+	}
+	return appendSummary(nil, covered, c.n, max, c.rng)
 }
 
 // fullSummary is the have summary for messages with room.

@@ -15,7 +15,7 @@ func (c *Core) outstanding() (open, late int) {
 // window is how many blocks may be outstanding over all neighbours (R3): enough to
 // keep the downlink busy, never so many that it queues for long.
 func (c *Core) window() int {
-	return c.within(max(c.p.WindowBlocks, int(c.down.best(c.now)*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize)))
+	return c.within(max(c.p.WindowBlocks, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize)))
 }
 
 // perNeighbour is how many blocks may be outstanding at one neighbour.
@@ -261,10 +261,17 @@ func (c *Core) flushAsks() {
 		if len(v.asks) == 0 || len(v.queued) > 0 && c.now < v.asksAt+c.p.PiggybackWait {
 			continue
 		}
-		c.send(v, &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()})
+		m := &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()}
+		if v.seed && c.n <= coverMax {
+			m.Have = c.coveredSummary(MaxSummary)
+		}
 		c.told(v)
+		c.send(v, m)
 	}
 }
+
+// coverMax is up to how many chunks an object is small enough to tell a seed what is under way.
+const coverMax = 1024
 
 // takeAsks returns v's unsent requests, which leave now.
 func (c *Core) takeAsks(v *neighbour, max int) []Ask {
@@ -292,6 +299,9 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	c.answered(v)
 	c.noteWish(v, m.WantPeers)
 	c.noteQueue(v, m.Queue)
+	if m.Swap != 0 {
+		v.swap, v.swapAt = m.Swap, c.now
+	}
 	c.learnHave(v, m.Have)
 	if c.byID[v.id] == nil {
 		return
@@ -301,6 +311,9 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	if !c.matchAsk(v, m) {
 		c.stats.Unasked++
 		return
+	}
+	if m.Blind {
+		c.endLoan(v)
 	}
 	v.delivered++
 	v.tab.received(m.Len)

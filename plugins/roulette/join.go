@@ -58,7 +58,7 @@ func (c *Core) welcome(v *neighbour, header bool) {
 const introSize = 1 + 4 + 2 + 32 + 1 + tokenGuess
 
 func (c *Core) welcomeList() int {
-	rate, up := c.members.rate.rate, c.cfg.Uplink.Rate()
+	rate, up := c.members.rate.lately(c.now), c.cfg.Uplink.Rate()
 	if rate == 0 || math.IsInf(up, 1) {
 		return c.p.JoinList
 	}

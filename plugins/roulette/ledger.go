@@ -13,11 +13,10 @@ type Account struct {
 	Received int64
 }
 
-// within reports whether n more bytes may be sent. The paper's sentence read
-// literally ("sent <= max(4 KB, 90 % of received)") locks two honest peers at
-// 4 KB / (1 - 0.9) or sooner; read as a tab, sent - received <= max(4 KB, 10 %
-// short of it...), it does not. Here: sent <= received + tab, where the tab is
-// Tab or, once more has come in, TabFraction of the received bytes.
+// within reports whether n more bytes may be sent: sent - received may run up to
+// Tab or to TabFraction of the received bytes, whichever is more. The paper's
+// sentence read literally ("sent <= max(4 KB, 90 % of received)") locks two honest
+// peers when each has sent 4.5 KB; read as a tab it works.
 func (a Account) within(p *Params, n int) bool {
 	tab := max(int64(p.Tab), int64(p.TabFraction*float64(a.Received)))
 	return a.Sent+int64(n) <= a.Received+tab

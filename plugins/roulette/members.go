@@ -94,7 +94,6 @@ type rateMeter struct {
 	from   time.Duration
 	sum    float64
 	rate   float64
-	top    float64 // highest lately
 	filled bool
 }
 
@@ -113,5 +112,10 @@ func (r *rateMeter) add(now time.Duration, n float64) {
 	r.sum += n
 }
 
-// best is the highest rate measured lately.
-func (r *rateMeter) best(now time.Duration) float64 { return r.rate }
+// lately is the measured rate, or that of the present span when that is already higher.
+func (r *rateMeter) lately(now time.Duration) float64 {
+	if age := now - r.from; age >= meterSpan/5 {
+		return max(r.rate, r.sum/age.Seconds())
+	}
+	return r.rate
+}

@@ -149,7 +149,9 @@ type Data struct {
 	// For is the chunk that was asked for when Chunk stands in for it, else equal to Chunk.
 	For uint32
 	// Blind marks an answer to a blind request.
-	Blind     bool
+	Blind bool
+	// Swap, if not 0, asks in return for a chunk of MetaChunk Swap-1 as soon as there is one.
+	Swap      uint32
 	Queue     uint8 // sender's upload queue in 4 ms units, capped
 	WantPeers bool
 	Have      []byte // at most MaxSummaryData

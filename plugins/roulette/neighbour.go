@@ -41,6 +41,7 @@ var (
 	ErrSilent    = errors.New("roulette: the neighbour does not answer")
 	ErrBye       = errors.New("roulette: the neighbour left")
 	ErrNoFile    = errors.New("roulette: the neighbour does not hold the object")
+	ErrUseless   = errors.New("roulette: the neighbour takes and does not give")
 	ErrNoRoom    = errors.New("roulette: too many neighbours")
 	ErrPoison    = errors.New("roulette: the neighbour delivered wrong bytes")
 	ErrDishonest = errors.New("roulette: the neighbour broke the protocol")
@@ -66,6 +67,7 @@ type want struct {
 	started        bool  // a block was sent
 	swapped        bool  // another chunk stands in for instead
 	instead        uint32
+	till           time.Duration // not worth serving later; 0: always
 	at             time.Duration
 }
 
@@ -83,6 +85,7 @@ type neighbour struct {
 	deadline  time.Duration // of the handshake or burst that is out; 0 if none
 	delivered int           // blocks it gave us
 	dialling  bool          // the driver has not reported Opened: no silence counts
+	failed    int           // requests it let pass before it gave us anything (R7)
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 
 	// What it holds, as far as it told.
@@ -99,7 +102,11 @@ type neighbour struct {
 	lat        latency
 	queue      time.Duration // its announced queue
 	queueAt    time.Duration
-	wanted     bool // it asked for introductions
+	wanted     bool          // it asked for introductions
+	swap       uint32        // MetaChunk plus 1 it is to get a block of, as soon as we have one
+	lent       uint32        // MetaChunk plus 1 kept for its swap, until lentTill
+	swapAt     time.Duration // when it asked
+	lentTill   time.Duration
 	needHeader bool // it asked for the header
 	barren     bool // nothing free among what it has; until one of the two changes
 	busy       bool // a seed that said so in WELCOME

@@ -27,6 +27,9 @@ func (c *Core) add(peer transport.Peer) *neighbour {
 	if c.left || len(c.neighbours) >= room || c.banned[peer.Addr] || !peer.ID.IsZero() && c.bannedKeys[peer.ID] {
 		return nil
 	}
+	if till, ok := c.resting[peer.Addr]; ok && c.now < till && len(c.neighbours) > 0 { // better than nobody
+		return nil
+	}
 	c.lastID++
 	v := &neighbour{id: c.lastID, peer: peer, since: c.now, tab: c.cfg.Ledger.open(peer), proofs: make(map[int]bool)}
 	if c.known {
@@ -41,9 +44,6 @@ func (c *Core) add(peer transport.Peer) *neighbour {
 // meet makes a neighbour of an introduced peer and opens a session to it.
 func (c *Core) meet(in Introduction) *neighbour {
 	if c.byAddr[in.Peer.Addr] != nil {
-		return nil
-	}
-	if till, ok := c.resting[in.Peer.Addr]; ok && c.now < till && len(c.neighbours) > 0 { // better than nobody
 		return nil
 	}
 	v := c.add(in.Peer)
@@ -61,7 +61,7 @@ func (c *Core) introduced(peers []Introduction) {
 	}
 	var fresh []*neighbour
 	for _, in := range peers {
-		if len(c.neighbours) >= c.p.MaxDegree {
+		if len(c.neighbours) >= c.p.MaxDegree && !c.makeRoom() {
 			break
 		}
 		if v := c.meet(in); v != nil {
@@ -77,6 +77,23 @@ func (c *Core) introduced(peers []Introduction) {
 	}
 }
 
+// makeRoom lets a neighbour go that has nothing for us and asks nothing of us: a group
+// that joined together ends up lacking the same chunk, and repairs its
+// partition (F20) only by meeting others.
+func (c *Core) makeRoom() bool {
+	if c.p.Profile == ProfileClassic || !c.known {
+		return false
+	}
+	for _, v := range c.neighbours {
+		if !v.seed && len(v.queued) == 0 && len(v.asked) == 0 && c.now-max(v.heard, v.since) > freshTime && !c.bits.lacks(v.have) {
+			c.send(v, &Bye{})
+			c.drop(v, ErrNoRoom)
+			return true
+		}
+	}
+	return false
+}
+
 // drop removes a neighbour and frees what was asked of it.
 func (c *Core) drop(v *neighbour, why error) {
 	at := slices.Index(c.neighbours, v)
@@ -88,6 +105,8 @@ func (c *Core) drop(v *neighbour, why error) {
 	delete(c.byAddr, v.peer.Addr)
 	c.cache.forget(v.id)
 	c.members.leave(v.id)
+	c.endLoan(v)
+	c.classicRelease(v)
 	for len(v.asked) > 0 {
 		c.takeOff(v, len(v.asked)-1)
 	}
@@ -96,11 +115,14 @@ func (c *Core) drop(v *neighbour, why error) {
 			c.avail[w*64+trailing(m)]--
 		}
 	}
-	if why == ErrSilent {
+	switch why {
+	case ErrSilent:
 		c.stats.Dead++
 		if v.delivered == 0 { // one that delivered may only have been slow for a moment
 			c.rest(v)
 		}
+	case ErrUseless:
+		c.rest(v)
 	}
 	c.emit(Drop{v.id, v.peer, why})
 }

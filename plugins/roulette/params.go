@@ -57,6 +57,7 @@ type Params struct {
 	RescueAfter   time.Duration // without progress (R9)
 	LateSlack     time.Duration // added to the expected answer before a request is overdue
 	LeaveGuard    int           // chunks short of complete at which a neighbour is taken to be leaving
+	Swap          bool          // newcomers give their first blocks unasked to who answered their HELLO
 	HelloExtra    int           // blind requests beyond the window
 	IdleGive      time.Duration // idle uplink before it is given to who does not pay (R7)
 
@@ -81,12 +82,12 @@ func Tuned() Params {
 		MinDegree: 10, MaxDegree: 16, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
-		WindowBlocks: 16, WindowTime: 160 * time.Millisecond, PerNeighbour: 2, MaxQueue: 64, Endgame: 8,
+		WindowBlocks: 12, WindowTime: 160 * time.Millisecond, PerNeighbour: 1, MaxQueue: 64, Endgame: 8,
 		PiggybackWait: 10 * time.Millisecond,
-		StatusEvery:   10 * time.Millisecond, StatusSame: 100 * time.Millisecond,
+		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
-		SeedAfter: 6, PumpRoom: 3, PiggyExtra: 2,
-		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, IdleGive: 20 * time.Millisecond,
+		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
+		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, IdleGive: 25 * time.Millisecond,
 		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 150 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, PushBacklog: 25 * time.Millisecond, MaxMembers: 1 << 14,
 	}

@@ -19,7 +19,11 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 			return
 		case a.ProofOnly:
 			c.sendProof(v, chunker.MetaOf(int(a.Chunk)), false, true)
-		case len(v.queued) < c.p.MaxQueue && (c.bits.has(int(a.Chunk)) || c.cfg.Seed):
+		case c.cfg.Seed && len(v.queued) < c.p.MaxQueue:
+			// Readers ask a seed for what no neighbour of theirs has.
+			c.votes[a.Chunk] = min(c.votes[a.Chunk]+1, maxVotes)
+			v.queued = append(v.queued, want{Ask: a, at: c.now})
+		case len(v.queued) < c.p.MaxQueue && c.bits.has(int(a.Chunk)):
 			v.queued = append(v.queued, want{Ask: a, at: c.now})
 		}
 	}
@@ -38,6 +42,9 @@ func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
 
 // serveAll sends as many blocks as the pacer lets out (R7, R8).
 func (c *Core) serveAll() {
+	if c.known {
+		c.swapNow()
+	}
 	for c.cfg.Uplink.ready(c.now) {
 		v := c.nextToServe()
 		if v == nil {
@@ -111,7 +118,7 @@ func (c *Core) serve(v *neighbour) {
 		asked = q.instead
 	}
 	last := q.Count > 0 && int(q.next)+1 >= int(q.Count) || q.Count == 0 && block+1 >= c.blocksOf(chunk)
-	if block >= c.blocksOf(chunk) || !c.bits.has(chunk) {
+	if block >= c.blocksOf(chunk) || !c.bits.has(chunk) || q.till > 0 && c.now > q.till || q.blind && v.have.has(chunk) {
 		v.queued = v.queued[1:]
 		return
 	}
@@ -144,6 +151,9 @@ func (c *Core) fillData(v *neighbour, m *Data) {
 	m.Queue = uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8))
 	if !c.cfg.Seed {
 		c.pumpAt(v)
+		if m.Blind && v.count == 0 {
+			m.Swap = c.lend(v)
+		}
 		m.Have = c.mySummary()
 		m.WantPeers = c.wishPeers()
 		m.Asks = c.takeAsks(v, MaxAsksData)
@@ -164,6 +174,7 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 		v.sentTo.add(int(m.Chunk))
 		if c.cfg.Seed {
 			c.served[m.Chunk]++
+			c.votes[m.Chunk] = 0
 		}
 	}
 }
@@ -244,11 +255,17 @@ func sharedMeta(j, k, metas int) (meta, part, parts int) {
 // substitute returns a less-served chunk than the one asked for, if v lacks one (R1).
 func (c *Core) substitute(v *neighbour, chunk int) int {
 	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] })
-	if i >= 0 && c.served[i] < c.served[chunk] {
+	if i >= 0 && c.need(i) < c.need(chunk) {
 		return i
 	}
 	return chunk
 }
+
+// maxVotes bounds how much the readers' asking counts against what was served.
+const maxVotes = 8
+
+// need orders chunks at a seed: served least and asked for most comes first.
+func (c *Core) need(i int) int { return int(c.served[i]) - int(c.votes[i]) }
 
 // leastServed returns the chunk of cand that was sent least often; of equals,
 // one whose proof v has already.
@@ -258,9 +275,9 @@ func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
 		for m := cand(w); m != 0; m &= m - 1 {
 			i := w*64 + trailing(m)
 			switch {
-			case best < 0 || c.served[i] < c.served[best]:
+			case best < 0 || c.need(i) < c.need(best):
 				best, ties = i, 1
-			case c.served[i] > c.served[best]:
+			case c.need(i) > c.need(best):
 			case v.proofs[chunker.MetaOf(i)] && !v.proofs[chunker.MetaOf(best)]:
 				best, ties = i, 1
 			case v.proofs[chunker.MetaOf(i)] == v.proofs[chunker.MetaOf(best)]:

@@ -76,7 +76,7 @@ func (c *Core) noteQueue(v *neighbour, q uint8) {
 // request of class j of k, so that the first answers do not collide (R2).
 func (c *Core) hello(v *neighbour, j, k int) {
 	v.state = StateFirstHandshake
-	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: c.wishPeers(), Have: c.fullSummary()}
+	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
 	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done {
 		m.Class, m.Classes = uint8(j), uint8(k)
 		m.Proof = c.helloProof(j, k)
@@ -184,7 +184,13 @@ func (c *Core) stepTuned() {
 }
 
 // rescueAt is when the seed is asked for help, less and less often.
-func (c *Core) rescueAt() time.Duration { return c.progress + c.p.RescueAfter<<min(c.rescues, 4) }
+func (c *Core) rescueAt() time.Duration {
+	wait := c.p.RescueAfter << min(c.rescues, 4)
+	if open, late := c.outstanding(); open+late == 0 {
+		wait /= 2
+	}
+	return c.progress + wait
+}
 
 // wishPeers reports whether this message should ask for introductions (R6, F12, F13).
 func (c *Core) wishPeers() bool {
@@ -219,6 +225,10 @@ func (c *Core) collect() {
 			}
 			v.asked = v.asked[:0]
 			c.hello(v, 0, 1)
+		case v.failed >= c.p.Resends:
+			c.send(v, &Bye{})
+			c.drop(v, ErrUseless)
+			i--
 		case silent > c.p.DeadAfter, v.tries >= c.p.Resends && silent > c.silence(v):
 			c.drop(v, ErrSilent)
 			i--
@@ -250,6 +260,9 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		}
 		if v.deadline > 0 {
 			at(v.deadline)
+		}
+		if v.lent > 0 {
+			at(v.lentTill)
 		}
 		if len(v.asks) > 0 {
 			at(v.asksAt + c.p.PiggybackWait)

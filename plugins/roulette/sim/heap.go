@@ -10,6 +10,7 @@ const (
 	evTimer                        // a core's deadline
 	evBirth                        // a reader arrives
 	evSample                       // the pool is looked at
+	evKill                         // a reader vanishes
 )
 
 // event is one thing that will happen. Equal times happen in the order of seq.

@@ -101,7 +101,7 @@ func (w *World) result() Result {
 	var times, honest, free []float64
 	var got, sent, room float64
 	for _, h := range w.hosts[1:] {
-		if h.late || h.poison {
+		if !h.counts() {
 			continue
 		}
 		r.Readers++

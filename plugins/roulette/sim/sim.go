@@ -85,11 +85,15 @@ type host struct {
 	silent   bool
 	free     bool
 	poison   bool
+	killed   bool // is or will be
 	late     bool // came after the test had ended: it only keeps the pool alive
 	doneAt   time.Duration
 	received int64
 	sent     int64
 }
+
+// counts reports whether the host is one of those the experiment is about.
+func (h *host) counts() bool { return !h.late && !h.poison && !h.killed }
 
 // line is one direction of a link.
 type line struct {
@@ -205,7 +209,11 @@ func (w *World) birth() {
 	case x < w.cfg.FreeRiders+w.cfg.Poisoners:
 		h.poison = true
 	}
-	if !h.late && !h.poison {
+	if w.rng.Float64() < w.cfg.Kill {
+		h.killed, h.silent = true, true
+		w.events.push(event{at: w.now + w.cfg.KillAt, kind: evKill, to: i})
+	}
+	if h.counts() {
 		w.pool++
 	}
 	w.alive++
@@ -244,11 +252,11 @@ func (w *World) after(i int32) {
 func (w *World) complete(i int32) {
 	h := w.hosts[i]
 	h.doneAt = w.now
-	if !h.late && !h.poison {
+	if h.counts() {
 		w.pool--
 		w.done = append(w.done, h)
 	}
-	if !w.cfg.Stay && !h.poison {
+	if !w.cfg.Stay {
 		w.leave(i)
 	}
 }
@@ -359,6 +367,8 @@ func (w *World) Step() bool {
 		w.scheduleBirth()
 	case evSample:
 		w.sample()
+	case evKill:
+		w.leave(e.to)
 	}
 	return true
 }
