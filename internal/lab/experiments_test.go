@@ -108,8 +108,9 @@ type quickCase struct {
 
 func quickCases() []quickCase {
 	return []quickCase{
+		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 0, 1},
+		{overNet(Roulette("tuned", "udp", nil)), 8, 0, 1},
 		{overMem("tuned"), 32, 0, 1},
-		{overMem("classic"), 8, 0, 1},
 		{overNet(BitTorrent()), 8, 0, 1},
 		{overNet(PluginHTTP()), 4, 0, 3},
 		{overNet(PlainHTTP()), 0.5, 0, 3},
@@ -125,6 +126,8 @@ type sweep struct {
 func sweeps() []sweep {
 	return []sweep{
 		{overMem("tuned"), []float64{1, 2, 4, 8, 16, 32, 64, 128}},
+		{overNet(Roulette("tuned", "kcp", startKCPClock)), []float64{1, 2, 4, 8, 16, 32}},
+		{overNet(Roulette("tuned", "udp", nil)), []float64{1, 2, 4, 8, 16, 32}},
 		{overMem("classic"), []float64{1, 2, 4, 8, 16, 32}},
 		{overNet(BitTorrent()), []float64{1, 2, 4, 8, 16, 32}},
 		{overNet(PluginHTTP()), []float64{0.5, 1, 2, 4, 8, 16, 32}},
@@ -288,7 +291,7 @@ type crowdRunner struct {
 }
 
 func crowdRunners() []crowdRunner {
-	return []crowdRunner{{overMem("tuned"), 10000}, {overNet(BitTorrent()), 100}, {overNet(PluginHTTP()), 100}, {overNet(PlainHTTP()), 100}}
+	return []crowdRunner{{overMem("tuned"), 10000}, {overNet(Roulette("tuned", "kcp", startKCPClock)), 100}, {overNet(BitTorrent()), 100}, {overNet(PluginHTTP()), 100}, {overNet(PlainHTTP()), 100}}
 }
 
 // TestLabAdverse is what a crowd meets on bad days: loss, silent leavers, free riders,
@@ -318,4 +321,6 @@ func TestLabAdverse(t *testing.T) {
 	measure(t, "adverse-128k-800.csv", cases)
 }
 
-func adverseRunners() []runner { return []runner{overMem("tuned"), overNet(BitTorrent())} }
+func adverseRunners() []runner {
+	return []runner{overMem("tuned"), overNet(Roulette("tuned", "kcp", startKCPClock)), overNet(BitTorrent())}
+}

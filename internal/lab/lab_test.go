@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -116,6 +118,28 @@ func TestReadersHelp(t *testing.T) {
 	r := run(t, PluginHTTP(), Case{Seed: 1, Size: 128 << 10, Kbps: 800, Rate: 4})
 	if !r.Stable || r.SeedShare > 0.5 || r.Received < 1 {
 		t.Errorf("%s %s", r.Line(), r.Note())
+	}
+}
+
+// TestWhoGivesUpIsNotServed: a pool that empties because readers fail is not stable.
+func TestWhoGivesUpIsNotServed(t *testing.T) {
+	s := System{Name: "nobody", Wire: "none", Open: func(*Node) (Client, error) { return failing{}, nil }}
+	if r := run(t, s, Case{Seed: 1, Size: 4 << 10, Kbps: 800, Rate: 2}); r.Stable || r.Done != 0 || r.Readers == 0 {
+		t.Errorf("%s", r.Note())
+	}
+}
+
+type failing struct{}
+
+func (failing) Fetch(context.Context) error { return errors.New("not today") }
+func (failing) Close() error                { return nil }
+
+// TestRouletteOverBothWires: the real nodes run in virtual time and finish.
+func TestRouletteOverBothWires(t *testing.T) {
+	for _, s := range []System{Roulette("tuned", "kcp", startKCPClock), Roulette("tuned", "udp", nil)} {
+		if r := run(t, s, Case{Seed: 1, Size: 64 << 10, Kbps: 800, Rate: 4, Readers: 8}); !r.Stable || r.Done != 8 || r.Received < 1 || r.Received > 3 {
+			t.Errorf("%s %s", r.Line(), r.Note())
+		}
 	}
 }
 

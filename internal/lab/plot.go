@@ -28,7 +28,7 @@ const (
 )
 
 // One colour for each series, in this order.
-var plotColours = [...]string{"#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948"}
+var plotColours = [...]string{"#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948", "#8a5a2b", "#52514e"}
 
 // SVG draws the plot.
 func (p Plot) SVG() []byte {

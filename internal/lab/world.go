@@ -329,7 +329,7 @@ func (w *World) result() Result {
 	seed := w.nodes[0].Host.Traffic()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r.Stable = w.pool == 0
+	r.Stable = w.pool == 0 && (w.watch.Stable || c.Readers > 0)
 	var all, honest, free []time.Duration
 	var got, everybody int64
 	for _, n := range w.nodes[1:] {
@@ -351,6 +351,7 @@ func (w *World) result() Result {
 		got += n.traffic.In
 	}
 	r.Done = len(all)
+	r.Stable = r.Stable && r.Done == r.Readers // who gave up has not been served
 	if r.Done > 0 {
 		r.Received = float64(got) / float64(r.Done) / float64(c.Size)
 	}

@@ -1,0 +1,43 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+
+	"nt/plugins/roulette/swarm"
+	"nt/transport"
+)
+
+// Roulette is this project's protocol as nodes run it: profile "tuned" or "classic",
+// over the wire "kcp" or "udp". The seed knows its uplink, as `nt seed --uplink`
+// says it; readers measure theirs. Over kcp, around sets up virtual time.
+func Roulette(profile, wire string, around func() func()) System {
+	return System{Name: "roulette-" + profile, Wire: wire, Around: around, Open: func(n *Node) (Client, error) {
+		return openRoulette(n, profile, wire)
+	}}
+}
+
+func openRoulette(n *Node, profile, wire string) (Client, error) {
+	socket, err := n.Host.ListenPacket(port)
+	if err != nil {
+		return nil, fmt.Errorf("opening the socket: %w", err)
+	}
+	env := transport.Env{Key: nodeKey(n.Index), Packet: socket, Dial: n.Host.Dial, Options: func(v any) error {
+		o := v.(*swarm.Options)
+		o.Profile, o.Wire = profile, wire
+		if n.Seed {
+			o.Uplink = n.World.Case.SeedUp * 125
+			o.MaxSessions = 1 << 14
+		}
+		return nil
+	}}
+	if !n.Free {
+		env.Source = n.Copy
+	}
+	tr, err := swarm.Open(env)
+	if err != nil {
+		return nil, err
+	}
+	seed := []transport.Peer{{ID: peerID(0), Addr: n.World.SeedNode().Addr(), Transports: []string{swarm.Name}}}
+	return &overTransport{node: n, tr: tr, peers: func(context.Context) ([]transport.Peer, error) { return seed, nil }}, nil
+}
