@@ -99,17 +99,13 @@ func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	var err error
-	n.wire, err = wire.Listen(wire.Config{Conn: packetOnly{conn}, Key: key, Accept: n.accept, Opened: n.dialled, Allowed: n.public, MaxSessions: opts.MaxSessions, Log: n.log})
+	n.wire, err = wire.Listen(wire.Config{Conn: conn, Key: key, Accept: n.accept, Opened: n.dialled, Allowed: n.public, MaxSessions: opts.MaxSessions, Log: n.log})
 	if err != nil {
 		return nil, err
 	}
 	n.loop.Go(n.run)
 	return n, nil
 }
-
-// packetOnly hides every method but net.PacketConn's, so that nothing behind
-// the gate can find the real socket.
-type packetOnly struct{ net.PacketConn }
 
 // Name implements transport.Transport.
 func (n *Node) Name() string { return Name }

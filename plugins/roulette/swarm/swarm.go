@@ -63,7 +63,7 @@ func (s *swarm) act() {
 		case roulette.Ban:
 			s.node.ban(a.Peer)
 			if s.fetch != nil { // finding out a liar is progress
-				s.fetch.moved = s.node.now()
+				s.fetch.moved, s.fetch.asked = s.node.now(), 0
 			}
 			s.observe(transport.EventBadPeer, a.Peer, 0, a.Why)
 		case roulette.Drop:
