@@ -19,6 +19,7 @@ import (
 	"nt/chunker"
 	"nt/chunker/store"
 	"nt/internal/resource"
+	"nt/peer"
 )
 
 // maxFolderFiles is how many files of a folder are published.
@@ -30,6 +31,7 @@ const maxFolderFiles = 100_000
 type folder struct {
 	root  *os.Root
 	store store.Store
+	shelf *peer.Shelf
 	log   *slog.Logger
 
 	mu    sync.RWMutex
@@ -45,12 +47,12 @@ type published struct {
 }
 
 // openFolder opens a directory; nothing is published before the first scan.
-func openFolder(dir string, s store.Store, log *slog.Logger) (*folder, error) {
+func openFolder(dir string, s store.Store, shelf *peer.Shelf, log *slog.Logger) (*folder, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder: %w", err)
 	}
-	return &folder{root: root, store: s, log: log, files: map[string]published{}}, nil
+	return &folder{root: root, store: s, shelf: shelf, log: log, files: map[string]published{}}, nil
 }
 
 // scan makes objects of new and changed files and reports whether anything
@@ -93,7 +95,12 @@ func (f *folder) forget(seen map[string]bool) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := len(f.files)
-	maps.DeleteFunc(f.files, func(name string, _ published) bool { return !seen[name] })
+	maps.DeleteFunc(f.files, func(name string, _ published) bool {
+		if !seen[name] {
+			f.shelf.Take("file " + name)
+		}
+		return !seen[name]
+	})
 	return len(f.files) != n
 }
 
@@ -125,6 +132,7 @@ func (f *folder) publish(ctx context.Context, name string, now time.Time) (fresh
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.files[name] = published{size: header.Size, modified: after.ModTime(), header: header, observed: now}
+	f.shelf.Put("file "+name, header.ID())
 	return true, nil
 }
 

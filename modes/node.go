@@ -44,6 +44,7 @@ type nodeOptions struct {
 	allowPrivate bool
 	dialer       safedial.Dialer // without allowPrivate
 	share        bool
+	deny, only   []string // host names, see peer.Sharing
 	patience     time.Duration
 	stall        time.Duration
 	connect      time.Duration
@@ -76,6 +77,7 @@ type node struct {
 	meeting    *meeting     // nil without trackers
 	dialer     safedial.Dialer
 	origin     *origin.Client
+	shelf      *peer.Shelf
 	transports []transport.Transport
 	clients    []*client.Client
 	server     *http.Server    // nil if it serves nobody
@@ -105,7 +107,7 @@ func (n *node) open(o nodeOptions) error {
 	if err != nil {
 		return fileFault("opening the cache", err)
 	}
-	n.store = s
+	n.store, n.shelf = s, peer.NewShelf(s)
 	if n.cache, err = cache.Open(o.cacheDir); err != nil {
 		return fileFault("opening the cache", err)
 	}
@@ -143,7 +145,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 		return err
 	}
 	for _, name := range names {
-		env.Key, env.Source, env.Dial, env.AllowPrivate = o.key, n.store, n.dialer.DialContext, o.allowPrivate
+		env.Key, env.Source, env.Dial, env.AllowPrivate = o.key, n.shelf, n.dialer.DialContext, o.allowPrivate
 		env.Options, env.Log, env.Public = o.config.options(name), o.log, safedial.PublicAddr
 		t, err := plugins.Transports().Open(name, env)
 		if err != nil {
@@ -158,7 +160,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	n.Node = peer.NewNode(peer.Config{
 		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
 		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}}, Notaries: known,
-		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate},
+		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}, Shelf: n.shelf,
 		Patience: o.patience, StallTimeout: o.stall, Log: o.log,
 	})
 	return nil

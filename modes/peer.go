@@ -21,6 +21,9 @@ type peerCmd struct {
 	ProxyAddr string     `default:"127.0.0.1:3128" placeholder:"ADDR" help:"Address of the proxy."`
 	AdminAddr string     `placeholder:"ADDR" help:"Address of the status page. Default: 127.0.0.1:3129, or a free port if that is taken."`
 	CacheSize size       `default:"1G" placeholder:"SIZE" help:"How much the cache may hold."`
+	NoShare   bool       `help:"Read from peers and announce nothing."`
+	Deny      []string   `placeholder:"HOST" help:"Never share what is on HOST or below it; repeatable."`
+	Only      []string   `placeholder:"HOST" help:"Share only what is on HOST or below it; repeatable."`
 	Reach     reachFlags `embed:""`
 }
 
@@ -35,7 +38,8 @@ func (c *peerCmd) Run(a *app) error {
 		return err
 	}
 	o := peerOptions{node: a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")), adminAddr: c.AdminAddr}
-	o.node.cacheSize, o.node.share = int64(c.CacheSize), true
+	o.node.cacheSize, o.node.share = int64(c.CacheSize), !c.NoShare
+	o.node.deny, o.node.only = c.Deny, c.Only
 	if c.Proxy {
 		o.proxyAddr = c.ProxyAddr
 	}

@@ -92,7 +92,7 @@ func startSeed(ctx context.Context, o seedOptions) (*seed, error) {
 
 func (s *seed) start(ctx context.Context, o seedOptions) error {
 	var err error
-	if s.folder, err = openFolder(o.dir, s.node.store, s.log); err != nil {
+	if s.folder, err = openFolder(o.dir, s.node.store, s.node.shelf, s.log); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", o.httpAddr)

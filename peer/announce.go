@@ -79,6 +79,7 @@ func newAnnouncer(cfg Config) *announcer {
 
 // add queues an entry that was stored just now.
 func (a *announcer) add(e cache.Entry) {
+	a.cfg.Shelf.Put(nameOf(e), e.Object())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.news) < maxAnnounced {
@@ -118,11 +119,22 @@ func (a *announcer) recall(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err == nil && e.Shared {
-			a.put(e, a.cfg.Now(), false)
+		if err != nil || !e.Shared || !a.allowed(e) {
+			continue
 		}
+		a.cfg.Shelf.Put(nameOf(e), e.Object())
+		a.put(e, a.cfg.Now(), false)
 	}
 }
+
+// allowed decides by today's rules.
+func (a *announcer) allowed(e cache.Entry) bool {
+	u, err := resource.ParseURL(e.URL)
+	return err == nil && a.cfg.Sharing.Decide(u, nil, e.Statement.Status, e.Header()) == nil
+}
+
+// nameOf tells announced resources apart.
+func nameOf(e cache.Entry) string { return e.URL + "\x00" + e.Encoding() }
 
 func (a *announcer) takeNews() {
 	a.mu.Lock()
@@ -135,7 +147,7 @@ func (a *announcer) takeNews() {
 }
 
 func (a *announcer) put(e cache.Entry, due time.Time, fresh bool) {
-	name := e.URL + "\x00" + e.Encoding()
+	name := nameOf(e)
 	it, known := a.byName[name]
 	if !known {
 		if len(a.items) >= maxAnnounced {
@@ -205,7 +217,9 @@ func (a *announcer) batch() (batch []*announced, items []Announcement) {
 		if n, ok := a.announcement(it); ok {
 			batch, items = append(batch, it), append(items, n)
 		} else {
-			delete(a.byName, it.url+"\x00"+it.encoding)
+			name := it.url + "\x00" + it.encoding
+			delete(a.byName, name)
+			a.cfg.Shelf.Take(name)
 			taken = taken[:len(taken)-1]
 		}
 	}
@@ -223,7 +237,7 @@ func (a *announcer) announcement(it *announced) (Announcement, bool) {
 		return Announcement{}, false
 	}
 	for _, e := range a.cfg.Cache.Get(u) {
-		if e.Encoding() != it.encoding || !e.Shared || a.cfg.Sharing.Decide(u, nil, e.Statement.Status, e.Header()) != nil {
+		if e.Encoding() != it.encoding || !e.Shared || !a.allowed(e) {
 			continue
 		}
 		if !it.fresh && !a.holds(e.Object()) {

@@ -83,6 +83,7 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		fs.m = make(map[chunker.ObjectID]*fetch)
 	}
 	fs.m[e.Object()] = f
+	n.cfg.Shelf.Put(f.name(), e.Object()) // peers who fetch it too are served meanwhile
 	n.filling.start()
 	n.work.Go(func() { f.report() })
 	n.work.Go(func() {
@@ -92,9 +93,13 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		delete(fs.m, e.Object())
 		fs.mu.Unlock()
 		f.end(err)
+		n.cfg.Shelf.Take(f.name())
 	})
 	return f, nil
 }
+
+// name is the reason to have the object on the shelf.
+func (f *fetch) name() string { return "fetch " + f.entry.Object().String() }
 
 func (f *fetch) join() bool {
 	f.mu.Lock()

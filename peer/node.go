@@ -41,6 +41,8 @@ type Config struct {
 	Identity ed25519.PrivateKey
 	// Sharing says what is announced.
 	Sharing Sharing
+	// Shelf is what the transports serve from; nil if they serve nothing.
+	Shelf *Shelf
 	// Patience and StallTimeout: 0 is the default.
 	Patience, StallTimeout time.Duration
 	// Now is the clock; nil is time.Now.
@@ -82,6 +84,9 @@ func NewNode(cfg Config) *Node {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Shelf == nil {
+		cfg.Shelf = NewShelf(cfg.Store)
 	}
 	n := &Node{cfg: cfg}
 	n.ctx, n.end = context.WithCancelCause(context.Background())

@@ -12,10 +12,23 @@ import (
 // ErrPrivate is wrapped by every reason why something must not be shared.
 var ErrPrivate = errors.New("not shared")
 
-// personal are request fields that make a reply the reader's own.
-var personal = []string{
-	"Authorization", "Cookie", "Proxy-Authorization",
-	"X-Api-Key", "X-Auth-Token", "X-Csrf-Token", "X-Xsrf-Token", "X-Access-Token", "X-Amz-Security-Token",
+// personalWords are words in the name of a field that carries a permission or names
+// a person: X-Auth-Token, Dpop, X-Goog-Iap-Jwt-Assertion, X-Session-Id.
+var personalWords = map[string]bool{
+	"apikey": true, "assertion": true, "auth": true, "authentication": true, "authorization": true, "cookie": true, "cookie2": true,
+	"credential": true, "csrf": true, "csrftoken": true, "dpop": true, "jwt": true, "login": true, "otp": true, "passwd": true,
+	"password": true, "secret": true, "session": true, "sessionid": true, "sid": true, "token": true, "userid": true, "username": true,
+	"xsrf": true,
+}
+
+// personalField reports whether a field makes a message its reader's own.
+func personalField(name string) bool {
+	for word := range strings.SplitSeq(strings.ToLower(name), "-") {
+		if personalWords[word] {
+			return true
+		}
+	}
+	return false
 }
 
 // Shareable says whether the reply to a GET may be shared with strangers
@@ -28,22 +41,26 @@ var personal = []string{
 // does not: such a page wants to be asked about, and a copy is only used when
 // the origin cannot be asked (F4).
 func Shareable(req http.Header, status int, resp http.Header) error {
-	for _, name := range personal {
-		if len(req.Values(name)) > 0 {
+	for name, values := range req {
+		// "Key" means a permission in requests alone: in replies it names cache tags.
+		if len(values) > 0 && (personalField(name) || strings.HasSuffix(strings.ToLower(name), "-key")) {
 			return fmt.Errorf("%w: the request carried %s", ErrPrivate, name)
 		}
 	}
 	if status != http.StatusOK {
 		return fmt.Errorf("%w: the status is %d", ErrPrivate, status)
 	}
-	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Www-Authenticate", "Content-Range"} {
-		if len(resp.Values(name)) > 0 {
+	for name, values := range resp {
+		if len(values) > 0 && (personalField(name) || strings.EqualFold(name, "Www-Authenticate") || strings.EqualFold(name, "Content-Range")) {
 			return fmt.Errorf("%w: the reply carries %s", ErrPrivate, name)
 		}
 	}
-	for _, d := range directives(resp.Values("Cache-Control")) {
-		if d == "private" || d == "no-store" {
-			return fmt.Errorf("%w: the reply says Cache-Control: %s", ErrPrivate, d)
+	// What is said to caches between the site and us is said to us too (RFC 9213).
+	for _, field := range [...]string{"Cache-Control", "Cdn-Cache-Control", "Surrogate-Control"} {
+		for _, d := range directives(resp.Values(field)) {
+			if d == "private" || d == "no-store" {
+				return fmt.Errorf("%w: the reply says %s: %s", ErrPrivate, field, d)
+			}
 		}
 	}
 	for _, field := range listTokens(resp.Values("Vary")) {
