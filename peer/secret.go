@@ -82,7 +82,7 @@ func secretName(name string) bool {
 func looksRandom(s string) bool {
 	punctuation := func(r rune) bool { return r > 0x7f || class(byte(r)) == other }
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return punctuation(r) && r != '-' }) {
-		if isUUID(w) {
+		if isUUID(w) || isHexGroups(w) {
 			return true
 		}
 	}
@@ -110,6 +110,12 @@ func isUUID(s string) bool {
 		}
 	}
 	return false
+}
+
+// isHexGroups reports a token that is written in groups: 9f3c-2b7a-55d1-8e4f.
+func isHexGroups(s string) bool {
+	plain := strings.ReplaceAll(s, "-", "")
+	return strings.Count(s, "-") >= 2 && len(plain) >= tokenLength && strings.Trim(plain, "0123456789abcdefABCDEF") == "" && mixed(plain)
 }
 
 type charClass uint8
