@@ -22,6 +22,7 @@ type cli struct {
 	Seed    seedCmd    `cmd:"" help:"Publish a folder over HTTP and to peers."`
 	Demo    demoCmd    `cmd:"" help:"Show on this machine alone how a page outlives its origin."`
 	Cache   cacheCmd   `cmd:"" help:"Look into the cache, or change it."`
+	Forget  forgetCmd  `cmd:"" help:"Remove all copies of URLs and take their announcements back."`
 	Status  statusCmd  `cmd:"" help:"Ask the running peer of this user, and trackers, how they are."`
 	Keygen  keygenCmd  `cmd:"" help:"Make a key pair and write it to a file."`
 	Version versionCmd `cmd:"" help:"Say which build this is."`

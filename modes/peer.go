@@ -3,13 +3,18 @@ package modes
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
+	"nt/internal/resource"
 	"nt/peer"
 	"nt/peer/admin"
 	"nt/peer/proxy"
@@ -17,14 +22,16 @@ import (
 
 // peerCmd is a node: proxy for browsers, cache, and server for other peers.
 type peerCmd struct {
-	Proxy     bool       `help:"Serve browsers as their HTTP proxy."`
-	ProxyAddr string     `default:"127.0.0.1:3128" placeholder:"ADDR" help:"Address of the proxy."`
-	AdminAddr string     `placeholder:"ADDR" help:"Address of the status page. Default: 127.0.0.1:3129, or a free port if that is taken."`
-	CacheSize size       `default:"1G" placeholder:"SIZE" help:"How much the cache may hold."`
-	NoShare   bool       `help:"Read from peers and announce nothing."`
-	Deny      []string   `placeholder:"HOST" help:"Never share what is on HOST or below it; repeatable."`
-	Only      []string   `placeholder:"HOST" help:"Share only what is on HOST or below it; repeatable."`
-	Reach     reachFlags `embed:""`
+	Proxy      bool       `help:"Serve browsers as their HTTP proxy."`
+	ProxyAddr  string     `default:"127.0.0.1:3128" placeholder:"ADDR" help:"Address of the proxy."`
+	AdminAddr  string     `placeholder:"ADDR" help:"Address of the status page. Default: 127.0.0.1:3129, or a free port if that is taken."`
+	ProxyAuth  string     `placeholder:"USER:PASS" help:"Ask readers for this name and password. Better in the environment (NT_PROXY_AUTH) or the configuration file."`
+	ProxyAllow []string   `placeholder:"CIDR" help:"Network that may use the proxy, besides this machine; repeatable."`
+	CacheSize  size       `default:"1G" placeholder:"SIZE" help:"How much the cache may hold."`
+	NoShare    bool       `help:"Read from peers and announce nothing."`
+	Deny       []string   `placeholder:"HOST" help:"Never share what is on HOST or below it; repeatable."`
+	Only       []string   `placeholder:"HOST" help:"Share only what is on HOST or below it; repeatable."`
+	Reach      reachFlags `embed:""`
 }
 
 // Run serves until a signal.
@@ -41,13 +48,16 @@ func (c *peerCmd) Run(a *app) error {
 	o.node.cacheSize, o.node.share = int64(c.CacheSize), !c.NoShare
 	o.node.deny, o.node.only = c.Deny, c.Only
 	if c.Proxy {
-		o.proxyAddr = c.ProxyAddr
+		o.proxyAddr, o.proxyAuth = c.ProxyAddr, c.ProxyAuth
+		if o.proxyAllow, err = c.allowed(); err != nil {
+			return err
+		}
 	}
 	p, err := startPeer(a.ctx, o)
 	if err != nil {
 		return err
 	}
-	if held, err := a.env.publish(running{PID: os.Getpid(), Cache: cache, Peer: p.node.addr, Admin: p.adminAddr, Proxy: p.proxyAddr}); err != nil {
+	if held, err := a.env.publish(running{PID: os.Getpid(), Cache: cache, Peer: p.node.addr, Admin: p.adminAddr, Proxy: p.proxyAddr, Token: p.token}); err != nil {
 		a.log.Info("other commands will not find this peer", "err", err)
 	} else {
 		defer held.Close()
@@ -60,11 +70,32 @@ func (c *peerCmd) Run(a *app) error {
 	return a.untilSignal(p.close)
 }
 
+// allowed reads the proxy's rules about who may use it.
+func (c *peerCmd) allowed() ([]netip.Prefix, error) {
+	if c.ProxyAuth != "" {
+		if user, password, ok := strings.Cut(c.ProxyAuth, ":"); !ok || user == "" || password == "" {
+			return nil, usagef("write USER:PASS", "--proxy-auth has no name or no password")
+		}
+	}
+	var out []netip.Prefix
+	for _, text := range c.ProxyAllow {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, usagef("write a network like 192.168.1.0/24", "--proxy-allow %q is not a network", text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
 // peerOptions are what a peer is made of.
 type peerOptions struct {
 	node      nodeOptions
 	proxyAddr string // HOST:PORT; "" is no proxy
-	adminAddr string // HOST:PORT; "" is defaultAdmin or a free port
+	// proxyAuth and proxyAllow say who may use it, see proxy.Config.
+	proxyAuth  string
+	proxyAllow []netip.Prefix
+	adminAddr  string // HOST:PORT; "" is defaultAdmin or a free port
 }
 
 // defaultAdmin is where the status page is unless the user says otherwise.
@@ -77,6 +108,7 @@ type peerNode struct {
 	proxyAddr string
 	admin     *admin.Server
 	adminAddr string
+	token     string // for what changes something
 	started   time.Time
 	sums      *sums
 }
@@ -87,10 +119,10 @@ func startPeer(ctx context.Context, o peerOptions) (*peerNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &peerNode{node: n, started: time.Now(), sums: newSums()}
+	p := &peerNode{node: n, started: time.Now(), sums: newSums(), token: rand.Text()}
 	err = p.startAdmin(o.adminAddr)
 	if err == nil && o.proxyAddr != "" {
-		err = p.startProxy(o.proxyAddr)
+		err = p.startProxy(o)
 	}
 	if err != nil {
 		p.close(ctx)
@@ -99,13 +131,14 @@ func startPeer(ctx context.Context, o peerOptions) (*peerNode, error) {
 	return p, nil
 }
 
-func (p *peerNode) startProxy(addr string) error {
+func (p *peerNode) startProxy(o peerOptions) error {
+	addr := o.proxyAddr
 	server, err := proxy.New(proxy.Config{
-		Resolver: proxy.FromNode(counted{p.node.Node, p.sums}, peer.Request{}), Dial: p.node.dialer.DialContext, Forbidden: isForbidden, Addr: addr,
+		Resolver: proxy.FromNode(counted{p.node.Node, p.sums}, peer.Request{}), Dial: p.node.dialer.DialContext, Forbidden: isForbidden, Addr: addr, Auth: o.proxyAuth, Allow: o.proxyAllow,
 		Admin: "http://" + p.adminAddr + "/", Log: p.node.log,
 	})
 	if err != nil {
-		return usagef("the proxy is for this machine: listen on 127.0.0.1", "--proxy-addr: %w", err)
+		return usagef("listen on 127.0.0.1, or say who may use it: --proxy-allow CIDR or --proxy-auth USER:PASS", "--proxy-addr: %w", err)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -117,7 +150,7 @@ func (p *peerNode) startProxy(addr string) error {
 }
 
 func (p *peerNode) startAdmin(addr string) error {
-	server, err := admin.New(admin.Config{Source: p})
+	server, err := admin.New(admin.Config{Source: p, Token: p.token, Actions: map[string]admin.Action{"forget": p.forget}})
 	if err != nil {
 		return err
 	}
@@ -135,6 +168,16 @@ func (p *peerNode) startAdmin(addr string) error {
 	p.admin, p.adminAddr = server, l.Addr().String()
 	go server.Serve(l) // ends with Shutdown
 	return nil
+}
+
+// forget is the action behind nt forget.
+func (p *peerNode) forget(_ context.Context, query url.Values) error {
+	u, err := resource.ParseURL(query.Get("url"))
+	if err != nil {
+		return err
+	}
+	_, err = p.node.Forget(u)
+	return err
 }
 
 // Status implements admin.Source.

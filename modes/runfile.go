@@ -19,6 +19,7 @@ type running struct {
 	Peer  string `json:"peer,omitempty"`  // HOST:PORT of its upload endpoint
 	Admin string `json:"admin,omitempty"` // HOST:PORT
 	Proxy string `json:"proxy,omitempty"` // HOST:PORT
+	Token string `json:"token,omitempty"` // lets this user change something on the admin page
 }
 
 // runPath is where the file is: only this user can write there.

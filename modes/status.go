@@ -33,10 +33,11 @@ func (c *statusCmd) Run(a *app) error {
 	r, err := a.env.runningPeer()
 	switch {
 	case err == nil:
-		o.Running = &r
 		if o.Peer, err = askAdmin(ctx, r.Admin); err != nil {
 			return err
 		}
+		r.Token = "" // for commands, not for the screen
+		o.Running = &r
 	case !errors.Is(err, errNotRunning):
 		return err
 	case len(a.common.Tracker) == 0:

@@ -61,9 +61,10 @@ type announced struct {
 type announcer struct {
 	cfg Config
 
-	mu   sync.Mutex
-	news []cache.Entry
-	wake chan struct{}
+	mu      sync.Mutex
+	news    []cache.Entry
+	retreat bool // something was forgotten
+	wake    chan struct{}
 
 	items    dueHeap
 	byName   map[string]*announced
@@ -85,10 +86,22 @@ func (a *announcer) add(e cache.Entry) {
 	if len(a.news) < maxAnnounced {
 		a.news = append(a.news, e)
 	}
+	a.stir()
+}
+
+func (a *announcer) stir() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
+}
+
+// retract takes back what is not in the cache any more.
+func (a *announcer) retract() {
+	a.mu.Lock()
+	a.retreat = true
+	a.mu.Unlock()
+	a.stir()
 }
 
 // run announces until ctx ends, then takes everything back.
@@ -100,6 +113,7 @@ func (a *announcer) run(ctx context.Context) {
 		select {
 		case <-a.wake:
 			a.takeNews()
+			a.anew(ctx)
 		case <-timer.C:
 			a.step(ctx)
 		case <-ctx.Done():
@@ -144,6 +158,29 @@ func (a *announcer) takeNews() {
 	for _, e := range news {
 		a.put(e, a.cfg.Now().Add(gather), true)
 	}
+}
+
+// anew takes everything back and announces what is left: locators know no way to take
+// one thing back.
+func (a *announcer) anew(ctx context.Context) {
+	a.mu.Lock()
+	retreat := a.retreat
+	a.retreat = false
+	a.mu.Unlock()
+	if !retreat || !a.said {
+		return
+	}
+	lctx, cancel := context.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	if err := a.cfg.Locator.Leave(lctx); err != nil {
+		a.cfg.Log.Warn("what was forgotten is announced until it expires", "err", err)
+		return
+	}
+	now := a.cfg.Now()
+	for _, it := range a.items {
+		it.due = now
+	}
+	heap.Init(&a.items)
 }
 
 func (a *announcer) put(e cache.Entry, due time.Time, fresh bool) {

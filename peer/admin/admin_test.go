@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func TestRow30_RebindingAndForgeryAreRefused(t *testing.T) {
 	done := 0
 	addr := start(t, Config{
 		Source: sourceFunc(figures), Token: "secret", Hosts: []string{"peer.example"},
-		Actions: map[string]func(context.Context) error{"leave": func(context.Context) error { done++; return nil }},
+		Actions: map[string]Action{"leave": func(context.Context, url.Values) error { done++; return nil }},
 	})
 	_, port, _ := net.SplitHostPort(addr)
 	for _, c := range []struct {
@@ -158,7 +159,7 @@ func TestRow30_RebindingAndForgeryAreRefused(t *testing.T) {
 }
 
 func TestNoTokenNoAction(t *testing.T) {
-	addr := start(t, Config{Source: sourceFunc(figures), Actions: map[string]func(context.Context) error{"leave": func(context.Context) error {
+	addr := start(t, Config{Source: sourceFunc(figures), Actions: map[string]Action{"leave": func(context.Context, url.Values) error {
 		t.Error("the action ran")
 		return nil
 	}}})
@@ -170,10 +171,10 @@ func TestNoTokenNoAction(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	none := func(context.Context) error { return nil }
+	none := func(context.Context, url.Values) error { return nil }
 	for _, cfg := range []Config{
-		{}, {Source: sourceFunc(figures), Actions: map[string]func(context.Context) error{"status": none}},
-		{Source: sourceFunc(figures), Actions: map[string]func(context.Context) error{"a/b": none}},
+		{}, {Source: sourceFunc(figures), Actions: map[string]Action{"status": none}},
+		{Source: sourceFunc(figures), Actions: map[string]Action{"a/b": none}},
 	} {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%+v was taken", cfg)

@@ -21,7 +21,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/status", s.status)
 	for name, do := range s.cfg.Actions {
 		mux.HandleFunc("POST /api/"+name, func(w http.ResponseWriter, r *http.Request) {
-			if err := do(r.Context()); err != nil {
+			if err := do(r.Context(), r.URL.Query()); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}

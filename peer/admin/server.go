@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -32,11 +33,14 @@ type Config struct {
 	// Token must come with every method that changes something, in X-NT-Token or
 	// as a bearer token. With "" such methods are refused.
 	Token string
-	// Actions are what POST /api/NAME does.
-	Actions map[string]func(context.Context) error
+	// Actions are what POST /api/NAME does, with the query of its URL.
+	Actions map[string]Action
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
+
+// Action changes something. Its error's text is for the user who asked.
+type Action = func(ctx context.Context, query url.Values) error
 
 // Server is the admin server. Make it with New.
 type Server struct {
