@@ -7,18 +7,17 @@ import (
 	"sync"
 
 	"nt/peer"
-	"nt/peer/proxy"
 )
 
 // counted is a node that counts what it delivers.
 type counted struct {
-	proxy.Doer
+	*peer.Node
 	sums *sums
 }
 
 // Do implements proxy.Doer.
 func (c counted) Do(ctx context.Context, req peer.Request) (*peer.Response, error) {
-	resp, err := c.Doer.Do(ctx, req)
+	resp, err := c.Node.Do(ctx, req)
 	if err == nil {
 		resp.Body = &summedBody{ReadCloser: resp.Body, live: resp.Provenance.Live, sums: c.sums}
 	}

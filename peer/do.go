@@ -29,6 +29,8 @@ func (n *Node) Do(ctx context.Context, req Request) (*Response, error) {
 	}
 	defer p.silence()
 	switch {
+	case hasDirective(req.HTTP.Header, "only-if-cached"):
+		return n.cachedOnly(p)
 	case req.NoOrigin:
 		return n.copyOnly(p)
 	case !p.copies:
@@ -52,7 +54,31 @@ func (n *Node) pass(p *plan) (*Response, error) {
 		cancel()
 		return nil, err
 	}
+	n.Invalidate(p.req.HTTP.Method, p.req.HTTP.URL, resp.StatusCode, resp.Header)
 	return n.raw(p, resp, cancel), nil
+}
+
+// ErrOnlyIfCached stands for an origin and peers that the request forbids to ask.
+var ErrOnlyIfCached = errors.New("the request takes nothing but a fresh stored copy")
+
+// cachedOnly answers Cache-Control: only-if-cached: with a fresh copy or not at all.
+func (n *Node) cachedOnly(p *plan) (*Response, error) {
+	why := &NoSourceError{URL: p.name(), Tried: []Attempt{{"origin", ErrOnlyIfCached}}}
+	if !p.copies {
+		return nil, why
+	}
+	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
+		e := c.entry
+		if e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.ObservedAt(), n.cfg.Now()) {
+			return errors.New("the copy is stale")
+		}
+		return nil
+	})
+	if err != nil {
+		why.Tried = append(why.Tried, Attempt{"cache", err})
+		return nil, why
+	}
+	return n.fromCopy(p, c, ErrOnlyIfCached, time.Time{})
 }
 
 // copyOnly answers without the origin.

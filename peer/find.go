@@ -91,7 +91,7 @@ func (n *Node) findCached(ctx context.Context, p *plan, accept acceptFunc) (*fou
 }
 
 func (n *Node) openCached(p *plan, e cache.Entry) (*found, error) {
-	if !p.readable(e.Encoding()) {
+	if !p.readable(e.Header(), e.Encoding()) {
 		return nil, fmt.Errorf("the copy is encoded with %.20q, which the reader does not take", e.Encoding())
 	}
 	obj, err := n.cfg.Store.OpenObject(e.Object())
@@ -125,9 +125,14 @@ func (p *plan) preference(h http.Header, e cache.Entry) int {
 	return 1
 }
 
-// readable reports whether the reader can be given a copy of that encoding.
-func (p *plan) readable(encoding string) bool {
-	return accepts(p.req.HTTP.Header, encoding) || encoding == "gzip" && accepts(p.req.HTTP.Header, "")
+// readable reports whether the reader can be given a copy with these fields: as it is,
+// or decoded unless that is forbidden.
+func (p *plan) readable(copied http.Header, encoding string) bool {
+	ask := p.req.HTTP.Header
+	if accepts(ask, encoding) {
+		return true
+	}
+	return encoding == "gzip" && accepts(ask, "") && !hasDirective(copied, "no-transform") && !hasDirective(ask, "no-transform")
 }
 
 // sameBytes accepts copies that continue the flight's body: the same length, the

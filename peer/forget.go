@@ -3,11 +3,18 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"nt/chunker"
 	"nt/chunker/store"
 	"nt/internal/resource"
 	"nt/transport"
+)
+
+// Bytes in use are asked for again so often, so far apart.
+const (
+	removeTries = 40
+	removeWait  = 25 * time.Millisecond
 )
 
 // Forget removes every copy of a resource, its bytes unless another resource has the
@@ -28,7 +35,7 @@ func (n *Node) Forget(u resource.URL) (int, error) {
 		if n.named(e.Object()) {
 			continue
 		}
-		err := n.cfg.Store.Remove(e.Object())
+		err := n.remove(e.Object())
 		if err != nil && !errors.Is(err, transport.ErrNotFound) && !errors.Is(err, store.ErrInUse) {
 			errs = append(errs, fmt.Errorf("forgetting the bytes: %w", err))
 		}
@@ -37,6 +44,21 @@ func (n *Node) Forget(u resource.URL) (int, error) {
 		n.ann.retract()
 	}
 	return len(entries), errors.Join(errs...)
+}
+
+// remove deletes bytes from the store, and waits a little for who is just done with them.
+func (n *Node) remove(id chunker.ObjectID) error {
+	for try := 0; ; try++ {
+		err := n.cfg.Store.Remove(id)
+		if !errors.Is(err, store.ErrInUse) || try == removeTries {
+			return err
+		}
+		select {
+		case <-time.After(removeWait):
+		case <-n.ctx.Done():
+			return err
+		}
+	}
 }
 
 // named reports whether a resource in the cache has the object.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
@@ -75,7 +76,10 @@ func describePart(h http.Header, part part, size int64, decode bool) {
 // mark says on the response that it is a copy, and what it is worth.
 func mark(r *Response, now time.Time) {
 	pv := r.Provenance
-	r.Header.Set("Age", strconv.FormatInt(max(0, int64(now.Sub(pv.ObservedAt)/time.Second)), 10))
+	age := ageOf(r.Header, pv.ObservedAt, now)
+	r.Header.Set("Age", strconv.FormatInt(int64(age/time.Second), 10))
+	ttl := lifetime(r.Header, pv.ObservedAt) - age
+	r.Header.Set("Cache-Status", fmt.Sprintf("nt; hit; ttl=%d; detail=%s", int64(ttl/time.Second), pv.Source))
 	r.Header.Set(FieldSource, string(pv.Source))
 	r.Header.Set(FieldTrust, pv.Level.String())
 	r.Header.Set(FieldObserved, pv.ObservedAt.UTC().Format(time.RFC3339))

@@ -36,7 +36,7 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	var tried []Attempt
 	low := &UntrustedError{URL: p.name(), Need: p.min}
 	for _, c := range candidates {
-		if !p.readable(c.Statement.Encoding()) {
+		if !p.readable(c.Statement.Header, c.Statement.Encoding()) {
 			tried = append(tried, Attempt{"peers", fmt.Errorf("the copy is encoded with %.20q", c.Statement.Encoding())})
 			continue
 		}
@@ -199,7 +199,7 @@ func capped(who []string) []string {
 func shortReason(err error) string {
 	var oe *origin.Error
 	switch {
-	case err == nil, errors.Is(err, errNoOrigin):
+	case err == nil, errors.Is(err, errNoOrigin), errors.Is(err, ErrOnlyIfCached):
 		return ""
 	case errors.As(err, &oe):
 		return oe.Reason

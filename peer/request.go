@@ -86,7 +86,7 @@ func (p *plan) sort() {
 	onlyCookie.Del("Cookie")
 	p.own = !anonymous && resource.Shareable(onlyCookie, http.StatusOK, nil) == nil
 	p.copies = anonymous || p.own
-	p.store = get && anonymous && h.Get("Range") == ""
+	p.store = get && anonymous && h.Get("Range") == "" && !hasDirective(h, "no-store")
 	p.collapse = p.store && !conditional(h) && !reload(h)
 }
 

@@ -118,7 +118,7 @@ func TestRow35_CopiesCarryNoState(t *testing.T) {
 	s.Close()
 	res = r.mustGet(s.URL, []byte("page"), SourceCache)
 	allowed := map[string]bool{"Content-Type": true, "Content-Security-Policy": true, "Date": true, "Content-Length": true, "Accept-Ranges": true,
-		"Age": true, FieldSource: true, FieldTrust: true, FieldObserved: true, FieldNote: true}
+		"Age": true, "Cache-Status": true, FieldSource: true, FieldTrust: true, FieldObserved: true, FieldNote: true}
 	for f := range res.Header {
 		if !allowed[f] {
 			t.Errorf("the copy carries %s", f)

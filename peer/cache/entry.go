@@ -39,6 +39,8 @@ type Entry struct {
 	StoredAt  int64       `json:"stored_at"` // Unix seconds
 	// Shared: the copy may be announced, by the rules that held when it was stored.
 	Shared bool `json:"shared,omitempty"`
+	// Invalid: a later request changed what is there, so the copy is never fresh.
+	Invalid bool `json:"invalid,omitempty"`
 }
 
 // Object returns the name of the bytes.

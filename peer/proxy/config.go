@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/textproto"
+	"net/url"
 	"time"
 )
 
@@ -61,6 +62,12 @@ type Resolver interface {
 	// to the reader; it may be called until Resolve returns and does nothing later.
 	// An error that is a *Refusal says what to tell the reader.
 	Resolve(r *http.Request, inform Inform) (*http.Response, error)
+}
+
+// Invalidator is what a Resolver may be too: it hears how requests were answered that
+// went past it.
+type Invalidator interface {
+	Invalidate(method string, target *url.URL, status int, h http.Header)
 }
 
 // Inform passes an informational (1xx) response on to the reader. An error means

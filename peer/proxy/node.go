@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 
 	"nt/peer"
 	"nt/peer/origin"
@@ -43,6 +44,13 @@ func (n nodeResolver) Resolve(r *http.Request, inform Inform) (*http.Response, e
 	}, nil
 }
 
+// Invalidate implements Invalidator.
+func (n nodeResolver) Invalidate(method string, target *url.URL, status int, h http.Header) {
+	if node, ok := n.node.(Invalidator); ok {
+		node.Invalidate(method, target, status, h)
+	}
+}
+
 // nodeRefusal says in a page's words why a node had no answer.
 func nodeRefusal(err error) error {
 	ref := &Refusal{Status: http.StatusBadGateway, Err: err}
@@ -72,6 +80,9 @@ func (e *Refusal) noSource(err *peer.NoSourceError) {
 	for _, a := range err.Tried {
 		e.Tried = append(e.Tried, fmt.Sprintf("%s: %v", a.Where, a.Err))
 		var late net.Error
+		if errors.Is(a.Err, peer.ErrOnlyIfCached) {
+			e.Status, e.Title = http.StatusGatewayTimeout, "There is no fresh copy of this here"
+		}
 		if a.Where == "origin" && errors.As(a.Err, &late) && late.Timeout() {
 			e.Status = http.StatusGatewayTimeout
 		}

@@ -62,6 +62,9 @@ func (s *Server) pass(w http.ResponseWriter, r, out *http.Request) {
 		s.refuse(w, r, s.passRefusal(out.URL.Host, err))
 		return
 	}
+	if i, ok := s.cfg.Resolver.(Invalidator); ok {
+		i.Invalidate(out.Method, r.URL, res.StatusCode, res.Header)
+	}
 	s.write(w, r, res)
 }
 
