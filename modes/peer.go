@@ -150,7 +150,7 @@ func (p *peerNode) startProxy(o peerOptions) error {
 }
 
 func (p *peerNode) startAdmin(addr string) error {
-	server, err := admin.New(admin.Config{Source: p, Token: p.token, Actions: map[string]admin.Action{"forget": p.forget}})
+	server, err := admin.New(admin.Config{Source: p, View: p.node, Token: p.token, Actions: map[string]admin.Action{"forget": p.forget}})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,10 @@ import (
 func (s *Server) guard(next http.Handler) http.Handler {
 	sameSite := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if site, ok := s.siteOf(r.Host); ok && s.cfg.View != nil && s.ownHost("localhost"+portOf(r.Host)) {
+			s.content(w, r, site)
+			return
+		}
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -36,6 +40,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// portOf returns ":PORT" of a Host field, "" if it has none.
+func portOf(hostport string) string {
+	if _, port, err := net.SplitHostPort(hostport); err == nil {
+		return ":" + port
+	}
+	return ""
 }
 
 // ownHost reports whether a Host field names this server: an address cannot be

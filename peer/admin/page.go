@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,7 +29,16 @@ func (s *Server) routes() http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		})
 	}
-	return mux
+	if s.cfg.View == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, viewPath) {
+			s.frame(w, r) // not by the mux, which would fold the URL's "//"
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ type Config struct {
 	Token string
 	// Actions are what POST /api/NAME does, with the query of its URL.
 	Actions map[string]Action
+	// View shows copies at /view/URL; nil shows none.
+	View Viewer
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -48,6 +51,8 @@ type Server struct {
 	http *http.Server
 	mu   sync.Mutex // guards own
 	own  []netip.AddrPort
+
+	viewKey [32]byte // makes the viewer's host names unguessable
 }
 
 // New makes a server.
@@ -64,6 +69,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Now = time.Now
 	}
 	s := &Server{cfg: cfg}
+	rand.Read(s.viewKey[:]) // never fails
 	s.http = &http.Server{
 		Handler:           s.guard(s.routes()),
 		ReadHeaderTimeout: headTimeout,

@@ -82,6 +82,8 @@ type Refusal struct {
 	Tried  []string // what was tried, in order
 	Hint   string   // what the reader may do, "" for nothing
 	Err    error    // the cause, for the log
+
+	view string // where a copy can be looked for
 }
 
 // Error returns the title and the cause.

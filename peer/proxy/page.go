@@ -27,6 +27,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	s.cfg.Log.Info("no answer", "method", r.Method, "host", r.Host, "status", page.Status, "err", err)
 	h := w.Header()
+	if s.cfg.Admin != "" && r.Method == http.MethodGet && (page.Status == http.StatusBadGateway || page.Status == http.StatusGatewayTimeout) {
+		page.view = s.cfg.Admin + "view/" + asked(r)
+	}
 	body := page.render(h, wantsHTML(r), asked(r))
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -88,7 +91,7 @@ func (p *Refusal) render(h http.Header, html bool, url string) []byte {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", pageCSP)
 	var b bytes.Buffer
-	err := refusalPage().Execute(&b, map[string]any{"P": p, "URL": url, "StatusText": http.StatusText(p.Status)})
+	err := refusalPage().Execute(&b, map[string]any{"P": p, "URL": url, "View": p.view, "StatusText": http.StatusText(p.Status)})
 	if err != nil { // a buffer takes everything; the template is constant
 		return []byte(p.text(url))
 	}
@@ -130,6 +133,7 @@ func refusalPage() *template.Template {
 <p><code>{{.URL}}</code></p>
 {{with .P.Tried}}<p>What was tried:</p><ul>{{range .}}<li>{{.}}</li>{{end}}</ul>{{end}}
 {{with .P.Hint}}<p class="hint">{{.}}</p>{{end}}
+{{with .View}}<p><a href="{{.}}" rel="noreferrer">Look for a copy again, without its site</a></p>{{end}}
 <p><small>nt proxy, {{.P.Status}} {{.StatusText}}</small></p></body></html>
 `))
 }
