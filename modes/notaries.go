@@ -16,7 +16,7 @@ import (
 // notaries knows the keys of the trackers that are notaries (design section 7). A key
 // that the address does not pin is asked for together with the first lookup, not
 // before: while origins answer, no tracker hears of this node. The first answer is
-// remembered (docs/adr/0006): another one later makes the tracker no notary.
+// remembered (docs/adr/0005): another one later makes the tracker no notary.
 type notaries struct {
 	peer.Locator
 	clients []*client.Client
