@@ -224,6 +224,8 @@ func TestRow14_KilledTrackersComeBackWithoutAStampede(t *testing.T) {
 // checkPeak compares the busiest five minutes with the mean: in less, chance rules.
 func (h *house) checkPeak(t *testing.T, from, to int64) {
 	const window = 5
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	total, peak, windows := 0, 0, 0
 	for m := from; m+window <= to; m += window {
 		n := 0

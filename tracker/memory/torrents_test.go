@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"nt/internal/resource"
 	"nt/tracker"
 	"nt/tracker/storetest"
 )
@@ -257,4 +259,45 @@ func BenchmarkTorrentRenewHot(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		announce(i % 10_000)
 	}
+}
+
+// BenchmarkCores renews announcements of 10,000 peers, half of them of one hot key:
+// run it with -cpu 1,2.
+func BenchmarkCores(b *testing.B) {
+	now := storetest.Start()
+	addr := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(11 + i%100), byte(i / 100), byte(i / 25600), 1}), 6881)
+	}
+	key := func(i int) int { return max(0, i%10_000-5000) }
+	parallel := func(b *testing.B, announce func(i int)) {
+		for i := range 10_000 {
+			announce(i)
+		}
+		var next atomic.Int64
+		b.ResetTimer()
+		b.RunParallel(func(pb *testing.PB) {
+			for i := int(next.Add(7919)); pb.Next(); i++ {
+				announce(i % 10_000)
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "announces/s")
+	}
+	b.Run("torrents", func(b *testing.B) {
+		s := NewTorrents(TorrentConfig{GroupShare: 1})
+		parallel(b, func(i int) {
+			var buf [400]byte
+			a := tracker.TorrentAnnounce{TTL: time.Hour, Want: 50, Addr: addr(i), Draw: uint64(i) * 0x9e3779b97f4a7c15}
+			binary.BigEndian.PutUint64(a.Hash[:], uint64(key(i))*0x9e3779b97f4a7c15)
+			s.Announce(now, a, buf[:0])
+		})
+	})
+	b.Run("URLs", func(b *testing.B) {
+		s := New(Config{GroupShare: 1})
+		parallel(b, func(i int) {
+			p, st := fake(i, addr(i).Addr(), now)
+			_, k := fake(key(i), netip.Addr{}, now)
+			st.Key, st.Object = k.Key, k.Object
+			s.Announce(now, time.Hour, p, []resource.Statement{st})
+		})
+	})
 }

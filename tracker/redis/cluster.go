@@ -23,8 +23,8 @@ import (
 type Config struct {
 	URL  string // redis://HOST:PORT/DB
 	Self string // HOST:PORT where the other nodes reach this one
-	// Lives is how long a node counts without a sign of life, in Redis, and in the
-	// memory of the others when Redis has forgotten it; default 5 s.
+	// Lives is how long a node counts without a sign of life, and any node when
+	// Redis was restarted empty; default 5 s.
 	Lives time.Duration
 	// Local bounds the memory of the own part of the keys.
 	Local memory.Config
@@ -69,7 +69,7 @@ func Open(cfg Config) (*Cluster, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Cluster{cfg: cfg, members: newMembers(cfg.Self, cfg.Lives), writes: make(chan write, writeQueue), loaded: map[resource.Key]time.Time{},
+	c := &Cluster{cfg: cfg, members: newMembers(cfg.Self), writes: make(chan write, writeQueue), loaded: map[resource.Key]time.Time{},
 		http: &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16, MaxConnsPerHost: 64, IdleConnTimeout: 50 * time.Second}},
 		pool: &redis.Pool{MaxIdle: 8, MaxActive: 64, Wait: true, IdleTimeout: time.Minute, Dial: func() (redis.Conn, error) {
 			return redis.DialURL(cfg.URL, redis.DialConnectTimeout(redisTimeout), redis.DialReadTimeout(redisTimeout), redis.DialWriteTimeout(redisTimeout))
@@ -83,7 +83,7 @@ func Open(cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("joining the trackers at Redis: %w", err)
 	}
-	c.members.update(cfg.Now(), named, young)
+	c.members.update(named, young)
 	return c, nil
 }
 
@@ -121,7 +121,7 @@ func (c *Cluster) Run(ctx context.Context) {
 		named, young, err := c.beat()
 		if err != nil {
 			c.cfg.Log.Warn("Redis does not answer; the nodes stay as they were", "err", err)
-		} else if c.members.update(c.cfg.Now(), named, young) {
+		} else if c.members.update(named, young) {
 			c.handOver(ctx, c.members.self)
 		}
 		select {

@@ -126,7 +126,6 @@ func (n *node) kill() {
 		n.http.Close()
 		n.members.mu.Lock()
 		n.members.list = []string{n.members.self} // it hands nothing over
-		n.members.seen = nil
 		n.members.mu.Unlock()
 		n.pool.Close()
 	})

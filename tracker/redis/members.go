@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"sort"
+	"slices"
 	"sync"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -24,17 +23,13 @@ const (
 
 // members is the list of nodes as this node knows it.
 type members struct {
-	self  string
-	lives time.Duration
+	self string
 
 	mu   sync.Mutex
-	seen map[string]time.Time // when Redis last named it
-	list []string             // sorted, the own one included
+	list []string // sorted, the own one included
 }
 
-func newMembers(self string, lives time.Duration) *members {
-	return &members{self: self, lives: lives, seen: map[string]time.Time{}, list: []string{self}}
-}
+func newMembers(self string) *members { return &members{self: self, list: []string{self}} }
 
 // owner returns the node that owns a key: rendezvous hashing, so that a node that
 // comes or goes moves its own share only.
@@ -69,25 +64,18 @@ func (m *members) others() []string {
 	return out
 }
 
-// update takes over what Redis says. While Redis is young, as after a restart, a
-// node that it does not know yet still counts for its time. It reports whether the list changed.
-func (m *members) update(now time.Time, named []string, young bool) bool {
+// update takes over what Redis says. While Redis is young, as after a restart, nodes
+// that it does not know yet stay. It reports whether the list changed.
+func (m *members) update(named []string, young bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, n := range named[:min(len(named), maxNodes)] {
-		m.seen[n] = now
+	list := append([]string{m.self}, named[:min(len(named), maxNodes)]...)
+	if young {
+		list = append(list, m.list...)
 	}
-	m.seen[m.self] = now
-	var list []string
-	for n, at := range m.seen {
-		if !at.Equal(now) && !young || now.Sub(at) >= m.lives {
-			delete(m.seen, n)
-			continue
-		}
-		list = append(list, n)
-	}
-	sort.Strings(list)
-	changed := fmt.Sprint(list) != fmt.Sprint(m.list)
+	slices.Sort(list)
+	list = slices.Compact(list)
+	changed := !slices.Equal(list, m.list)
 	m.list = list
 	return changed
 }
