@@ -296,6 +296,12 @@ func TestRow24_NoWayLeadsToAPrivateAddress(t *testing.T) {
 			}
 		}
 	})
+	tried += eachHost(t, func(ctx context.Context, host string, flips bool) {
+		request := fmt.Sprintf("GET /view/http://%s:%s/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host, c.port, p.adminAddr)
+		if status, body := proxyAsk(ctx, p.adminAddr, request); status != 400 && status != 404 || strings.Contains(body, "secret") {
+			t.Errorf("viewer %s: %d %q", host, status, body)
+		}
+	})
 	tried += peerListLeadsNowhere(t, p, c)
 	tried += notaryLooksNowhere(t, dialer, c)
 	flipped := 0
