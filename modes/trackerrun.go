@@ -31,6 +31,7 @@ const (
 	storeShare       = 0.45
 	torrentShare     = 0.15
 	sessionShare     = 0.1
+	connShare        = 0.15
 	sessionBytes     = 5 << 10 // what a UDP session takes
 )
 
@@ -116,7 +117,7 @@ func (o trackerOptions) start() (*runningTracker, error) {
 		apiConf.Nodes = r.cluster
 	}
 	r.api = tracker.NewAPI(logic, apiConf)
-	r.server = tracker.NewServer(r.api)
+	r.server = tracker.NewServer(r.api, int(o.share(connShare)/tracker.ConnBytes))
 	r.watch(eye, logic)
 	go r.server.Serve(o.tcp) // ends with Shutdown
 	go r.udp.Serve(torrents) // ends with Close

@@ -165,7 +165,7 @@ func (b blocking) Stats(now time.Time) tracker.StoreStats {
 func TestN15_DrainFinishesRunningRequestsAndRefusesNewOnes(t *testing.T) {
 	store := blocking{memory.New(memory.Config{}), make(chan struct{}), make(chan struct{})}
 	api := tracker.NewAPI(newTracker(t, tracker.Config{Store: store}), tracker.APIConfig{})
-	srv := tracker.NewServer(api)
+	srv := tracker.NewServer(api, 0)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +207,7 @@ func TestN15_DrainFinishesRunningRequestsAndRefusesNewOnes(t *testing.T) {
 
 func TestDrainHasAnEnd(t *testing.T) {
 	store := blocking{memory.New(memory.Config{}), make(chan struct{}), make(chan struct{})}
-	srv := tracker.NewServer(tracker.NewAPI(newTracker(t, tracker.Config{Store: store}), tracker.APIConfig{}))
+	srv := tracker.NewServer(tracker.NewAPI(newTracker(t, tracker.Config{Store: store}), tracker.APIConfig{}), 0)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -36,12 +36,8 @@ func newLimiter(perSecond float64, burst, sources int) *limiter {
 
 // allow takes n tokens of the source: an IPv4 address or an IPv6 /64.
 func (l *limiter) allow(now time.Time, a netip.Addr, n int) bool {
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	prefix, err := a.Prefix(bits)
-	if err != nil {
+	prefix := sourcePrefix(a)
+	if !prefix.IsValid() {
 		return false
 	}
 	l.mu.Lock()

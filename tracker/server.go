@@ -12,19 +12,35 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// MaxConns is how many connections a Server holds at once.
+// MaxConns is how many connections a Server holds at once if it is not told.
 const MaxConns = 8192
+
+// ConnBytes is about what an open connection takes, in bytes.
+const ConnBytes = 20 << 10
 
 // Server is an HTTP server for an API with every limit set.
 type Server struct {
-	api  *API
-	http *http.Server
+	api   *API
+	http  *http.Server
+	conns *connBook
 }
 
-// NewServer returns a server that answers with the API.
-func NewServer(api *API) *Server {
-	return &Server{api: api, http: &http.Server{
-		Handler:           api,
+// NewServer returns a server that answers with the API and holds at most so many
+// connections at once; 0 is MaxConns. One address gets an eighth of them. When half of them are
+// open none is kept after its answer.
+func NewServer(api *API, conns int) *Server {
+	if conns <= 0 {
+		conns = MaxConns
+	}
+	book := newConnBook(conns)
+	return &Server{api: api, conns: book, http: &http.Server{
+		ConnState: book.state,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if book.crowded() {
+				w.Header().Set("Connection", "close")
+			}
+			api.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       20 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -36,7 +52,7 @@ func NewServer(api *API) *Server {
 
 // Serve answers on l until Shutdown or Close; then it returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(netutil.LimitListener(l, MaxConns))
+	err := s.http.Serve(netutil.LimitListener(l, s.conns.most))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -77,7 +77,7 @@ func (h *house) start(t *testing.T) {
 	defer h.mu.Unlock()
 	h.store = store
 	h.door = &pipeListener{conns: make(chan net.Conn), dead: make(chan struct{})}
-	h.server = tracker.NewServer(tracker.NewAPI(logic, tracker.APIConfig{}))
+	h.server = tracker.NewServer(tracker.NewAPI(logic, tracker.APIConfig{}), 0)
 	go h.server.Serve(h.door)
 }
 
