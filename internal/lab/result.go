@@ -23,6 +23,7 @@ type Result struct {
 	Pool                int // at its largest
 	Honest, Free        float64
 	Runs                int
+	Failure             string  // of the first reader that gave up; "" if none did
 	MeanLow, MeanHigh   float64 // the spread of Mean over the runs
 	P95Low, P95High     float64
 }
@@ -40,6 +41,9 @@ func (r Result) Line() string {
 func (r Result) Note() string {
 	s := fmt.Sprintf("%d runs, mean %.2f to %.2f, p95 %.2f to %.2f, worst %.2f; %d of %d readers done, pool up to %d",
 		r.Runs, r.MeanLow, r.MeanHigh, r.P95Low, r.P95High, r.Worst, r.Done, r.Readers, r.Pool)
+	if r.Failure != "" {
+		s += "; one gave up: " + r.Failure
+	}
 	if !r.Stable {
 		s += "; DID NOT STABILISE"
 	}

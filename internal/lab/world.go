@@ -339,6 +339,9 @@ func (w *World) result() Result {
 		}
 		r.Readers++
 		if n.done == 0 {
+			if r.Failure == "" && n.err != nil {
+				r.Failure = n.err.Error()
+			}
 			continue
 		}
 		took := n.done - n.born
