@@ -25,6 +25,7 @@ type Uplink struct {
 	at      time.Duration
 	rate    float64 // bytes/s; +Inf: no reason to pace
 	backlog float64 // bytes in the modem at rate
+	charged float64 // bytes accounted for in all
 
 	queues [gridSize]float32 // seconds the modem would need, per candidate
 	loss   [gridSize]float32 // how badly each fits
@@ -97,6 +98,7 @@ func (u *Uplink) drain(now time.Duration) {
 func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 	u.drain(now)
 	size := float64(n + u.overhead)
+	u.charged += size
 	u.backlog += size
 	if u.known > 0 {
 		return
@@ -110,6 +112,28 @@ func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 		cost *= 1 / gridStep
 	}
 	r.queues = u.queues
+}
+
+// Left tells how many bytes have really left the socket, headers included, since
+// the node began: a reliable wire adds acknowledgements and repeats of its own to
+// what Append made, and they stand in the same queue. What exceeds the account
+// is charged now; what a wire still holds back is not given back.
+func (u *Uplink) Left(now time.Duration, total float64) {
+	extra := total - u.charged
+	if extra <= 0 {
+		return
+	}
+	u.drain(now)
+	u.charged = total
+	u.backlog += extra
+	if u.known > 0 {
+		return
+	}
+	cost := float32(extra / gridLow)
+	for k := range u.queues {
+		u.queues[k] += cost
+		cost *= 1 / gridStep
+	}
 }
 
 // echoed takes a neighbour's echo of one of our datagrams.

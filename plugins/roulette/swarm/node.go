@@ -22,6 +22,7 @@ const (
 	maxBans      = 4096
 	maxServing   = 64               // objects served at a time without being fetched
 	serveIdle    = 30 * time.Second // a serving core without neighbours
+	udpHeader    = 28               // bytes of IPv4 and UDP in front of every datagram
 	housekeeping = 250 * time.Millisecond
 	maxIntroduce = 4 // introducers asked for one peer
 )
@@ -184,6 +185,8 @@ func (n *Node) run() {
 			n.housekeep()
 		}
 		n.runLater()
+		left := n.wire.Stats()
+		n.uplink.Left(n.now(), float64(left.BytesOut+udpHeader*left.Out))
 		timer.Reset(n.nextWake())
 	}
 }
