@@ -148,6 +148,23 @@ func (l liar) ReadChunk(i int, buf []byte) ([]byte, error) {
 	return make([]byte, h.ChunkLen(i)), nil
 }
 
+// MetaProof has the shape that the lie asks for: a server that found none would cut
+// the connection before its lie was read.
+func (l liar) MetaProof(m int) (chunker.MetaProof, error) {
+	h, _ := l.Header()
+	p, err := l.Object.MetaProof(m)
+	if err != nil {
+		p = chunker.MetaProof{}
+	}
+	for len(p.Leaves) < h.MetaLeaves(m) {
+		p.Leaves = append(p.Leaves, chunker.Hash{1})
+	}
+	for len(p.Path) < h.MetaPathLen(m) {
+		p.Path = append(p.Path, chunker.Hash{1})
+	}
+	return p, nil
+}
+
 // getHint asks a holder for the hint of an object until it is there, and returns
 // the body: the header and the pieces' hashes.
 func getHint(t testing.TB, addr netip.AddrPort, id chunker.ObjectID) []byte {
