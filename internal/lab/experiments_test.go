@@ -113,7 +113,7 @@ type quickCase struct {
 
 func quickCases() []quickCase {
 	return []quickCase{
-		{overNet(Roulette("tuned", "kcp", startKCPClock)), 4, 1, 2.5},
+		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 2.4},
 		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 2.2},
 		{overMem("tuned"), 8, 1, 1.8},
 		{overNet(BitTorrent()), 8, 1, 0},
