@@ -1,4 +1,4 @@
-// Program bench compares the interval skiplist of chunker/nois with other ways
+// Command bench compares the interval skiplist of chunker/nois with other ways
 // to keep a set of chunk numbers, and prints what it measured as Markdown:
 //
 //	cd bench && go run . > ../docs/experiments/nois.md
