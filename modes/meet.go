@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -95,11 +96,19 @@ func (m *meeting) locate(c *client.Client) (netip.AddrPort, transport.PeerID, bo
 	if err != nil || info.Key == nil {
 		return netip.AddrPort{}, transport.PeerID{}, false
 	}
-	udp, err := net.ResolveUDPAddr("udp", c.Name())
+	host, port, err := net.SplitHostPort(c.Name())
 	if err != nil {
 		return netip.AddrPort{}, transport.PeerID{}, false
 	}
-	return udp.AddrPort(), *info.Key, true
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, transport.PeerID{}, false
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(m.ctx, "ip", host)
+	if err != nil || len(addrs) == 0 {
+		return netip.AddrPort{}, transport.PeerID{}, false
+	}
+	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(number)), *info.Key, true
 }
 
 func (m *meeting) close() {
