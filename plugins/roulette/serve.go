@@ -157,6 +157,8 @@ func (c *Core) fillData(v *neighbour, m *Data) {
 		m.Have = c.mySummary()
 		m.WantPeers = c.wishPeers()
 		m.Asks = c.takeAsks(v, MaxAsksData)
+	} else if c.members.of[v.id] == nil { // greeted by HELLO, not by JOIN: it does not know that a seed has everything
+		m.Have = c.mySummary()
 	}
 	if v.wanted {
 		v.wanted = false

@@ -36,7 +36,7 @@ func startNode(t testing.TB, n byte, wire string, src transport.Source) transpor
 	env := transport.Env{Key: ed25519.NewKeyFromSeed(seed), Source: src, Packet: conn, AllowPrivate: true, Log: slog.New(slog.DiscardHandler),
 		Options: func(v any) error {
 			o := v.(*Options)
-			o.Wire, o.Stall, o.AskWait, o.DialTimeout = wire, 8*time.Second, 20*time.Millisecond, 2*time.Second
+			o.Wire, o.Stall, o.AskWait, o.DialTimeout = wire, 2500*time.Millisecond, 20*time.Millisecond, 2*time.Second
 			return nil
 		}}
 	if os.Getenv("NT_TEST_LOG") != "" {
