@@ -190,6 +190,9 @@ func (p *peerNode) Status(context.Context) (admin.Status, error) {
 	for _, t := range p.node.transports {
 		s.Transports = append(s.Transports, t.Name())
 	}
+	for _, x := range p.node.Neighbours() {
+		s.Neighbours = append(s.Neighbours, admin.Neighbour{ID: x.Peer.ID.String(), Addr: x.Peer.Addr.String(), Transport: x.Transport, ReceivedBytes: x.Received})
+	}
 	return s, nil
 }
 

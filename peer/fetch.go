@@ -161,34 +161,45 @@ func (f *fetch) tell(live *Live, label string) {
 	})
 }
 
-// run tries the transports one after another until the object is complete.
+// run tries the transports one after another until the object is complete. The
+// error says why each ended.
 func (f *fetch) run(ctx context.Context) error {
-	err := errNoHolder
-	for _, t := range f.n.cfg.Transports {
+	all := errNoHolder
+	for i, t := range f.n.cfg.Transports {
 		if f.obj.Complete() {
 			return nil
 		}
-		first := true
-		err = t.Fetch(ctx, transport.Request{
-			Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Observe: func(e transport.Event) { f.event(t.Name(), e) },
-			Peers: func(ctx context.Context) ([]transport.Peer, error) {
-				again := !first
-				first = false
-				return f.peers(ctx, t.Name(), again)
-			},
-		})
+		err := f.overOne(ctx, t)
+		if err == nil && !f.obj.Complete() {
+			err = transport.ErrNoProgress
+		}
 		if err == nil || ctx.Err() != nil {
-			break
+			return err
 		}
 		f.n.cfg.Log.Debug("transport ended", "transport", t.Name(), "object", f.entry.Object(), "err", err)
-		if !errors.Is(err, transport.ErrNoProgress) {
-			break
+		switch {
+		case !errors.Is(err, transport.ErrNoProgress): // no peer's fault
+			return err
+		case i == 0:
+			all = fmt.Errorf("over %s: %w", t.Name(), err)
+		default:
+			all = fmt.Errorf("%w; over %s: %w", all, t.Name(), err)
 		}
 	}
-	if err == nil && !f.obj.Complete() {
-		err = transport.ErrNoProgress
-	}
-	return err
+	return all
+}
+
+// overOne runs one transport.
+func (f *fetch) overOne(ctx context.Context, t transport.Transport) error {
+	first := true
+	return t.Fetch(ctx, transport.Request{
+		Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Observe: func(e transport.Event) { f.event(t.Name(), e) },
+		Peers: func(ctx context.Context) ([]transport.Peer, error) {
+			again := !first
+			first = false
+			return f.peers(ctx, t.Name(), again)
+		},
+	})
 }
 
 // peers returns who may be asked over a transport; again asks the locator anew.

@@ -17,6 +17,7 @@ func (f *fetch) event(over string, e transport.Event) {
 			f.met[label] += int64(e.Bytes)
 		}
 		f.by[over] += int64(e.Bytes)
+		f.n.neighbours.received(e.Peer, over, e.Bytes, f.n.cfg.Now())
 	case transport.EventOverhead:
 		f.seen.Overhead += int64(e.Bytes)
 	case transport.EventBadPeer:

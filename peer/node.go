@@ -56,15 +56,16 @@ type Config struct {
 // Node answers "where from?" for the readers of one machine. It is safe for
 // concurrent use. Close it.
 type Node struct {
-	cfg     Config
-	ctx     context.Context // ends with Close
-	end     context.CancelCauseFunc
-	flights flights
-	fetches fetches
-	outages outages
-	ann     *announcer     // nil when nothing is shared
-	filling gauge          // bodies that may yet be stored
-	work    sync.WaitGroup // every goroutine
+	cfg        Config
+	ctx        context.Context // ends with Close
+	end        context.CancelCauseFunc
+	flights    flights
+	fetches    fetches
+	outages    outages
+	neighbours neighbours
+	ann        *announcer     // nil when nothing is shared
+	filling    gauge          // bodies that may yet be stored
+	work       sync.WaitGroup // every goroutine
 }
 
 // NewNode returns a running node: it announces what the cache holds and may be

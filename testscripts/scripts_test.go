@@ -51,7 +51,6 @@ func TestScripts(t *testing.T) {
 			"etag":      cmdEtag,
 			"notarykey": cmdNotarykey,
 			"mkfile":    cmdMkfile,
-			"mkcert":    cmdMkcert,
 			"code":      cmdCode,
 		},
 	})

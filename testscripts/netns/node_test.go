@@ -9,13 +9,16 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"nt/modes"
 	"nt/tracker/rendezvous"
 	"nt/transport"
 	"nt/transport/wire"
@@ -26,7 +29,20 @@ import (
 const roleVar = "NT_NETNS_ROLE"
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv(roleVar); role != "" {
+	switch role := os.Getenv(roleVar); role {
+	case "":
+	case "nt":
+		os.Exit(modes.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	case "origin":
+		fmt.Println("err", http.ListenAndServe(os.Args[1], http.FileServer(http.Dir(os.Args[2]))))
+		os.Exit(1)
+	case "get":
+		if err := get(os.Args[1], os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	default:
 		if err := play(role); err != nil {
 			fmt.Println("err", err)
 			os.Exit(1)
@@ -34,6 +50,23 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// get writes a page to stdout.
+func get(page, proxy string) error {
+	transport := &http.Transport{}
+	if proxy != "" {
+		transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: proxy})
+	}
+	resp, err := (&http.Client{Transport: transport}).Get(page)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err = io.Copy(os.Stdout, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	return err
 }
 
 // play runs a node that obeys lines on stdin until they end.

@@ -39,7 +39,9 @@ func NewTorrents(cfg TorrentConfig) *Torrents {
 	for i := range cfg.Shards {
 		t.shards = append(t.shards, newTorrentShard(cfg, &t.budget, t.seed, rand.New(rand.NewPCG(cfg.Seed, uint64(i)))))
 	}
-	introduce(t.shards)
+	for _, s := range t.shards {
+		s.all = t.shards
+	}
 	return t
 }
 

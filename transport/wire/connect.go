@@ -37,10 +37,10 @@ type attempt struct {
 	events chan event
 	punch  chan punchFrom
 
-	running   int // dials and introductions under way
-	tried     map[netip.AddrPort]bool
-	symmetric bool // an introducer says so of the peer
-	reasons   []string
+	running int // dials and introductions under way
+	tried   map[netip.AddrPort]bool
+	far     NATKind // what an introducer says of the peer
+	reasons []string
 }
 
 // event is the end of a dial or of an introduction.
@@ -56,7 +56,7 @@ type event struct {
 // perhaps with the peer. token is what came with the peer's address, if anything.
 // The first session that opens is returned and the other dials are
 // broken off. The error wraps ErrSymmetric where both sides' NATs forbid it, else
-// ErrNoAnswer, or is the context's.
+// ErrNoAnswer; it also wraps the context's if that ended first.
 func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, introducers ...*Session) (*Session, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &attempt{node: n, peer: peer.ID, cancel: cancel, events: make(chan event), punch: make(chan punchFrom, punchesExpected),
@@ -77,7 +77,10 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, in
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, ctx.Err()
+			}
+			return nil, fmt.Errorf("%w: %w", a.failure(), ctx.Err())
 		case <-alone.C:
 			introduced = true
 			for _, by := range introducers[:min(len(introducers), maxIntroducers)] {
@@ -106,10 +109,10 @@ func (a *attempt) introduced(ctx context.Context, in introduction, hopeless <-ch
 	if !a.dial(ctx, in.addr, Token{}) {
 		a.node.nudgeDial(in.addr)
 	}
-	if in.nat != NATSymmetric || a.node.NAT() != NATSymmetric {
+	a.far = in.nat
+	if !a.symmetric() {
 		return hopeless
 	}
-	a.symmetric = true
 	return time.After(symmetricGrace)
 }
 
@@ -151,16 +154,25 @@ func (a *attempt) finish() {
 	}
 }
 
+// symmetric reports whether punching is hopeless.
+func (a *attempt) symmetric() bool { return a.far == NATSymmetric && a.node.NAT() == NATSymmetric }
+
 func (a *attempt) failure() error {
-	if a.symmetric {
+	if a.symmetric() {
 		return fmt.Errorf("%v: %w: no introduction helps; one side needs a port mapping or IPv6", a.peer.Short(), ErrSymmetric)
 	}
 	text := strings.Join(a.reasons, "; ")
 	if text == "" {
 		text = "no address and nobody to ask"
+		if len(a.tried) > 0 {
+			text = "not in time"
+		}
 	}
-	if a.node.NAT() == NATSymmetric {
-		text += " (this node is behind a symmetric NAT: only peers with an open port can be reached)"
+	switch {
+	case a.node.NAT() == NATSymmetric:
+		text += "; this node is behind a symmetric NAT: only peers with an open port can be reached"
+	case a.far == NATSymmetric:
+		text += "; that peer is behind a symmetric NAT: only nodes with an open port or a full-cone NAT can reach it"
 	}
 	return fmt.Errorf("%v: %w (%s)", a.peer.Short(), ErrNoAnswer, text)
 }

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"nt/transport"
 	"nt/transport/wire"
@@ -24,12 +25,11 @@ func (n *Node) dial(l *link, first []byte) {
 	n.work.Go(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, n.opts.DialTimeout)
 		defer cancel()
-		s, err := n.connect(ctx, l.peer, by, first)
+		s, err := n.connect(ctx, l, by, first)
 		n.post(func() {
 			switch {
 			case err != nil:
-				n.log.Debug("peer not reached", "peer", l.peer.Addr, "err", err)
-				n.lost(l)
+				n.unreached(l, err)
 			case l.closed || n.pipes[s] == nil:
 				s.Close()
 				n.lost(l)
@@ -57,16 +57,57 @@ func (n *Node) introducersFor(l *link) []*wire.Session {
 	return by[:min(len(by), maxIntroduce)]
 }
 
+// aloneFor is how long a peer is dialled without introductions before it is looked
+// whether anybody can introduce us by now: a node that has just started has asked
+// its tracker for peers before it could open a session with it.
+const aloneFor = 1200 * time.Millisecond
+
 // connect reaches a peer directly, else through introducers.
-func (n *Node) connect(ctx context.Context, p transport.Peer, by []*wire.Session, first []byte) (*wire.Session, error) {
-	if len(first) > wire.MaxFirst || len(by) > 0 {
-		s, err := n.wire.Connect(ctx, p, wire.Token{}, by...)
-		if err == nil {
-			err = s.Send(wire.ChannelDatagram, first)
+func (n *Node) connect(ctx context.Context, l *link, by []*wire.Session, first []byte) (*wire.Session, error) {
+	p := l.peer
+	if len(first) <= wire.MaxFirst && len(by) == 0 {
+		alone, cancel := context.WithTimeout(ctx, aloneFor)
+		defer cancel()
+		s, err := n.wire.Dial(alone, p.Addr, p.ID, wire.Token{}, wire.ChannelDatagram, first)
+		if err == nil || alone.Err() == nil || ctx.Err() != nil {
+			return s, err
 		}
-		return s, err
+		if by = n.introducersLater(l); len(by) == 0 {
+			return n.wire.Dial(ctx, p.Addr, p.ID, wire.Token{}, wire.ChannelDatagram, first)
+		}
 	}
-	return n.wire.Dial(ctx, p.Addr, p.ID, wire.Token{}, wire.ChannelDatagram, first)
+	s, err := n.wire.Connect(ctx, p, wire.Token{}, by...)
+	if err == nil {
+		err = s.Send(wire.ChannelDatagram, first)
+	}
+	return s, err
+}
+
+// introducersLater is introducersFor from outside of the loop.
+func (n *Node) introducersLater(l *link) []*wire.Session {
+	found := make(chan []*wire.Session, 1)
+	n.post(func() { found <- n.introducersFor(l) })
+	select {
+	case by := <-found:
+		return by
+	case <-n.ctx.Done():
+		return nil
+	}
+}
+
+// unreached notes why a peer could not be reached. That no NAT between the two lets
+// anything through is worth a word to the user, once; the others may be gone as well.
+func (n *Node) unreached(l *link, err error) {
+	n.log.Debug("peer not reached", "peer", l.peer.Addr, "err", err)
+	symmetric := errors.Is(err, wire.ErrSymmetric)
+	if symmetric && !n.toldSymmetric {
+		n.toldSymmetric = true
+		n.log.Warn("a peer cannot be reached, trying others", "peer", l.peer.Addr, "err", err)
+	}
+	if f := l.swarm.fetch; f != nil && (symmetric || !errors.Is(f.unreached, wire.ErrSymmetric)) {
+		f.unreached = err
+	}
+	n.lost(l)
 }
 
 // AddIntroducer keeps a session with a node that introduces peers, such as a

@@ -18,10 +18,12 @@ type fetch struct {
 	named map[netip.AddrPort]transport.Peer // as the locator named them
 	done  chan error                        // buffered
 
-	over   bool
-	moved  time.Duration // last new chunk
-	stored int64         // bytes of new content
-	heard  int64         // bytes of content received, new or not
+	over      bool
+	moved     time.Duration // last new chunk
+	stored    int64         // bytes of new content
+	heard     int64         // bytes of content received, new or not
+	unreached error         // why the last peer that could not be reached could not; of all, that NATs forbid it
+
 	asking bool          // a Peers call is under way
 	asked  int           // Peers calls since the last new chunk
 	askAt  time.Duration // not before
@@ -91,7 +93,11 @@ func (f *fetch) check(now time.Duration) {
 		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
 	case f.swarm.core.Degree() > 0 || f.asking:
 	case f.asked >= askInVain:
-		f.finish(fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named)))
+		err := fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named))
+		if f.unreached != nil {
+			err = fmt.Errorf("%w; %w", err, f.unreached)
+		}
+		f.finish(err)
 	default:
 		f.askPeers(now)
 	}

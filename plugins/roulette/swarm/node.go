@@ -55,6 +55,8 @@ type Node struct {
 	bannedKeys  map[transport.PeerID]bool
 	bannedAddrs map[netip.AddrPort]bool
 	introducers map[transport.PeerID]*wire.Session
+
+	toldSymmetric bool
 }
 
 // Open is the transport.Factory.

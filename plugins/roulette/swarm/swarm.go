@@ -19,11 +19,15 @@ type swarm struct {
 	content content
 	blocks  blocks
 	links   map[roulette.NeighbourID]*link
-	fetch   *fetch // nil in a swarm that only serves
+	gone    map[roulette.NeighbourID]transport.Peer // left, but a chunk of theirs may still wait for its proof
+	fetch   *fetch                                  // nil in a swarm that only serves
 	idle    time.Duration
 	wake    time.Duration // NextDeadline; noWake if there is none
 	buf     []byte
 }
+
+// maxGone bounds the neighbours that are remembered for a last chunk.
+const maxGone = 1024
 
 const noWake = time.Duration(1<<63 - 1)
 
@@ -44,7 +48,7 @@ func (n *Node) newSwarm(id chunker.ObjectID, c content, as role, limit int64) *s
 	if as == holder { // there is nothing to be paid with
 		params.Tab = openHanded
 	}
-	return &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, idle: n.now(), wake: noWake,
+	return &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, gone: map[roulette.NeighbourID]transport.Peer{}, idle: n.now(), wake: noWake,
 		core: roulette.New(roulette.Config{
 			Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Dials: true, Limit: int(min(limit, math.MaxInt32)), Ledger: n.ledger, Uplink: n.uplink,
 		})}
@@ -124,7 +128,7 @@ func payload(m roulette.Message) int {
 
 func (s *swarm) stored(a roulette.Stored) {
 	h, _ := s.content.Header()
-	var peer transport.Peer
+	peer := s.gone[a.From]
 	if l := s.links[a.From]; l != nil {
 		peer = l.peer
 	}
@@ -139,6 +143,10 @@ func (s *swarm) dropped(a roulette.Drop) {
 	if l := s.links[a.To]; l != nil {
 		delete(s.links, a.To)
 		s.node.close(l)
+		if len(s.gone) == maxGone {
+			clear(s.gone)
+		}
+		s.gone[a.To] = l.peer
 	}
 	if errors.Is(a.Why, roulette.ErrSilent) || errors.Is(a.Why, roulette.ErrNoFile) {
 		s.observe(transport.EventDeadPeer, a.Peer, 0, a.Why)

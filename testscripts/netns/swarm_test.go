@@ -1,0 +1,203 @@
+package netns
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// town is the public network of the tests with real nt processes: a tracker that is a
+// notary, an origin, and a first holder that has read the page.
+type town struct {
+	*lab
+	tracker, origin, seed *program
+	page                  string // its URL
+	body                  []byte
+}
+
+const (
+	trackerAddr = "203.0.113.10:7070"
+	seedIP      = "203.0.113.11"
+	proxyAddr   = "127.0.0.1:3128"
+)
+
+// newTown starts it; when it returns the tracker vouches for the page and the origin is dead.
+func newTown(l *lab, size int) *town {
+	l.t.Helper()
+	w := &town{lab: l, page: "http://203.0.113.10:8000/page.bin", body: make([]byte, size)}
+	rand.NewChaCha8([32]byte{1}).Read(w.body)
+	site := filepath.Join(l.dir, "site")
+	if err := os.MkdirAll(site, 0o700); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(site, "page.bin"), w.body, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	w.origin = l.origin("hub", "203.0.113.10:8000", site)
+	w.tracker = l.nt("hub", "tracker", "--listen", trackerAddr)
+	w.tracker.line("nt: tracker listening on (.*)")
+	w.seed = w.peer("hub", seedIP+":4001")
+	w.read("hub")
+	l.poll("hub", "http://"+trackerAddr+"/v1/stats", `"stated":1`)
+	w.origin.kill()
+	return w
+}
+
+// peer starts nt peer with a proxy in a box.
+func (w *town) peer(box, listen string) *program {
+	w.t.Helper()
+	p := w.nt(box, "peer", "--tracker", trackerAddr, "--listen", listen, "--proxy", "--proxy-addr", proxyAddr, "--admin-addr", "127.0.0.1:0")
+	p.line("nt: admin listening on (.*)")
+	return p
+}
+
+// holders waits until the tracker knows so many peers.
+func (w *town) holders(n int) {
+	w.t.Helper()
+	w.poll("hub", "http://"+trackerAddr+"/v1/stats", `"peers":`+strconv.Itoa(n)+`\b`)
+}
+
+// read reads the page in boxes at the same time, each through its own peer; meanwhile
+// is called when all have something. It checks what they got.
+func (w *town) read(boxes ...string) {
+	w.t.Helper()
+	w.readWhile(func([]*program) {}, boxes...)
+}
+
+func (w *town) readWhile(meanwhile func([]*program), boxes ...string) {
+	w.t.Helper()
+	var all []*program
+	for _, box := range boxes {
+		all = append(all, w.browse(box, proxyAddr, w.page))
+	}
+	meanwhile(all)
+	for i, p := range all {
+		if code := p.wait(); code != 0 || !bytes.Equal([]byte(p.out.String()), w.body) {
+			w.t.Errorf("%s: exit %d, %d bytes: %s", boxes[i], code, len(p.out.String()), p.errs.String())
+		}
+	}
+}
+
+// got says where a box has its bytes from, which must all be peers.
+func (w *town) got(box string) report {
+	w.t.Helper()
+	r := w.status(box)
+	w.t.Logf("%s: %v", box, r.Neighbours)
+	if r.BySource["peers"] != int64(len(w.body)) || r.BySource["origin"] != 0 {
+		w.t.Errorf("%s: %v, want %d from peers", box, r.BySource, len(w.body))
+	}
+	for _, n := range r.Neighbours {
+		if n.Transport != "roulette" {
+			w.t.Errorf("%s: %d bytes came over %s", box, n.Received, n.Transport)
+		}
+	}
+	return r
+}
+
+// Eight peers behind two NATs, four behind each. Two read the page from the first holder,
+// which is killed while the next four are reading; the last two never see it. Who has
+// the page serves on. Each peer's own figures say whose bytes they were: everybody behind
+// a NAT has the NAT's address.
+func TestSwarmBehindTwoNATsOutlivesItsSeed(t *testing.T) {
+	l := newPublic(t)
+	a, b := []string{"a1", "a2", "a3", "a4"}, []string{"b1", "b2", "b3", "b4"}
+	l.house(1, "ga", fullConeFor(1, len(a)), a...)
+	l.house(2, "gb", portRestricted, b...)
+	const houseA, houseB = "203.0.113.1", "203.0.113.2"
+	w := newTown(l, 1<<20)
+	for i := range a {
+		w.peer(a[i], "0.0.0.0:"+strconv.Itoa(insidePort+i))
+		w.peer(b[i], "0.0.0.0:"+strconv.Itoa(insidePort+i))
+	}
+
+	w.read("a1", "b1")
+	for _, box := range []string{"a1", "b1"} {
+		if w.got(box).from(seedIP) == 0 {
+			t.Errorf("%s got nothing from the first holder", box)
+		}
+	}
+	w.holders(3)
+
+	for _, gw := range []string{"ga", "gb"} { // slow enough that the kill comes in the middle
+		l.downlink(gw, 1, "3mbit")
+		l.downlink(gw, 2, "3mbit")
+	}
+	second := []string{"a2", "b2", "a3", "b3"}
+	w.readWhile(func(all []*program) {
+		for _, p := range all {
+			p.some(1)
+		}
+		w.seed.kill()
+		for i, p := range all {
+			if len(p.out.String()) == len(w.body) {
+				t.Errorf("%s had everything before the first holder was killed: the test proves nothing", second[i])
+			}
+		}
+	}, second...)
+	for _, box := range second {
+		if r := w.got(box); r.from(houseA)+r.from(houseB) == 0 {
+			t.Errorf("%s got nothing from behind the NATs", box)
+		}
+	}
+
+	w.read("a4", "b4")
+	for box, other := range map[string]string{"a4": houseB, "b4": houseA} {
+		if r := w.got(box); r.from(seedIP) != 0 || r.from(other) == 0 {
+			t.Errorf("%s: want bytes from behind the other NAT and none from the dead holder", box)
+		}
+	}
+}
+
+// Two symmetric NATs: nothing can be punched. The reader is told why and goes on with who
+// can be reached, if there is anybody. It takes two others who see it to know that it is
+// behind such a NAT itself: two trackers.
+func TestSymmetricToSymmetricSaysWhyAndFallsBack(t *testing.T) {
+	l := newPublic(t)
+	l.house(1, "ga", symmetric, "a")
+	l.house(2, "gb", symmetric, "b")
+	w := newTown(l, 100<<10)
+	w.peer("a", "0.0.0.0:4001")
+	w.read("a")
+	w.holders(2)
+	w.seed.kill()
+
+	const second = seedIP + ":7071"
+	w.nt("hub.two", "tracker", "--listen", second, "--no-notary").line("nt: tracker listening on (.*)")
+	for _, c := range []struct{ reason, more string }{
+		{"that peer is behind a symmetric NAT", ""},
+		{"both sides are behind symmetric NATs", second},
+	} {
+		args := []string{}
+		if c.more != "" {
+			args = append(args, "--tracker", c.more)
+		}
+		p := w.fetch("b", args...)
+		if code := p.wait(); code != 11 || !regexp.MustCompile(`nt: error: .*over roulette: .*`+c.reason+`.*; over http: `).MatchString(p.errs.String()) {
+			t.Errorf("exit %d, want 11 and the reason %q:\n%s", code, c.reason, p.errs.String())
+		}
+		t.Log(p.errs.String())
+	}
+
+	w.seed = w.peer("hub", seedIP+":4001") // with what it had
+	p := w.fetch("b")
+	var r report
+	p.report(&r)
+	t.Log(p.errs.String(), r.ByPeer)
+	if r.from(seedIP) != int64(len(w.body)) {
+		t.Errorf("got %v, want all from %s", r.ByPeer, seedIP)
+	}
+}
+
+// fetch starts nt fetch in a box.
+func (w *town) fetch(box string, args ...string) *program {
+	w.t.Helper()
+	config := filepath.Join(w.dir, box+".toml")
+	if err := os.WriteFile(config, []byte("[transport.http]\nmax_rounds = 1\nfirst_byte_timeout = \"1s\"\n[transport.bittorrent]\nno_progress_timeout = \"2s\"\nmax_rounds = 1\n"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.nt(box, append([]string{"fetch", "--config", config, "--tracker", trackerAddr, "--json", "-o", filepath.Join(w.dir, box, "out"), w.page}, args...)...)
+}
