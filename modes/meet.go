@@ -96,10 +96,7 @@ func (m *meeting) locate(c *client.Client) (netip.AddrPort, transport.PeerID, bo
 	if err != nil || info.Key == nil {
 		return netip.AddrPort{}, transport.PeerID{}, false
 	}
-	host, port, err := net.SplitHostPort(c.Name())
-	if err != nil {
-		return netip.AddrPort{}, transport.PeerID{}, false
-	}
+	host, port := c.Address()
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
 		return netip.AddrPort{}, transport.PeerID{}, false

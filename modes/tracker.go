@@ -15,14 +15,15 @@ const notaryFile = "notary.key"
 
 // trackerCmd is the directory that says who has what, and a notary besides.
 type trackerCmd struct {
-	Store      string  `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
-	NodeAddr   string  `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
-	NoNotary   bool    `help:"Fetch no announced page; learn hashed URLs only."`
-	Memory     size    `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
-	BitTorrent string  `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
-	Rate       float64 `default:"50" placeholder:"N" help:"HTTP requests a second that one address may make."`
-	Token      string  `placeholder:"WORD" help:"Serve only who brings this: --tracker WORD@HOST:PORT; BitTorrent clients as ?token=WORD."`
-	Pprof      bool    `help:"Serve profiles under /debug/pprof/ to this machine."`
+	Store      string   `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
+	NodeAddr   string   `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
+	NoNotary   bool     `help:"Fetch no announced page; learn hashed URLs only."`
+	Memory     size     `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
+	BitTorrent string   `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
+	Rate       float64  `default:"50" placeholder:"N" help:"HTTP requests a second that one address may make."`
+	Token      string   `placeholder:"WORD" help:"Serve only who brings this: --tracker WORD@HOST:PORT; BitTorrent clients as ?token=WORD."`
+	Pprof      bool     `help:"Serve profiles under /debug/pprof/ to this machine."`
+	TLS        tlsFlags `embed:""`
 }
 
 // Run serves until a signal.
@@ -46,6 +47,9 @@ func (c *trackerCmd) Run(a *app) error {
 		return err
 	}
 	if o.tcp, o.udp, err = inherited(a.env); err != nil {
+		return err
+	}
+	if o.certs, err = c.TLS.certificates(a.env); err != nil {
 		return err
 	}
 	debug.SetMemoryLimit(o.memory - processMemory)
@@ -83,10 +87,11 @@ type trackerOptions struct {
 	rate         float64            // HTTP requests a second and address; 0 is the default
 	token        string             // of a private tracker
 	profiles     bool
-	statements   string       // file they are kept in over a restart; "" keeps none
-	redis        string       // URL; "" for a tracker alone
-	node         string       // HOST:PORT for the other nodes; "" is that of the listener
-	tcp          net.Listener // open already, if not nil; listen is not used then
+	certs        *certificates // nil: no TLS
+	statements   string        // file they are kept in over a restart; "" keeps none
+	redis        string        // URL; "" for a tracker alone
+	node         string        // HOST:PORT for the other nodes; "" is that of the listener
+	tcp          net.Listener  // open already, if not nil; listen is not used then
 	udp          *net.UDPConn
 	allowPrivate bool
 	log          *slog.Logger

@@ -119,7 +119,7 @@ func (o trackerOptions) start() (*runningTracker, error) {
 	r.api = tracker.NewAPI(logic, apiConf)
 	r.server = tracker.NewServer(r.api, int(o.share(connShare)/tracker.ConnBytes))
 	r.watch(eye, logic)
-	go r.server.Serve(o.tcp) // ends with Shutdown
+	go r.serve()             // ends with Shutdown
 	go r.udp.Serve(torrents) // ends with Close
 	return r, nil
 }
@@ -187,7 +187,7 @@ func (r *runningTracker) operations(logic *tracker.Tracker, pace *tracker.Pace, 
 func (r *runningTracker) reload(a *app) {
 	c, err := a.reread()
 	if err == nil {
-		err = r.options.torrents.reload()
+		err = errors.Join(r.options.torrents.reload(), r.options.certs.reload())
 	}
 	if err != nil {
 		r.options.log.Error("not reloaded", "err", err)
@@ -195,7 +195,7 @@ func (r *runningTracker) reload(a *app) {
 	}
 	r.token.Store(&c.Tracker.Token)
 	r.api.Reconfigure(c.Tracker.Rate, c.Tracker.Token)
-	r.options.log.Info("reloaded: rate, token and list of torrents")
+	r.options.log.Info("reloaded: rate, token, list of torrents and certificate")
 }
 
 // watch runs the notary, if there is one, and keeps statements, until stop.

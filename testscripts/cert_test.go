@@ -11,7 +11,10 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // tlsConfig makes an authority, writes its certificate to file, and serves with a
@@ -35,6 +38,24 @@ func (o *origin) tlsConfig(file string) (*tls.Config, error) {
 		}
 		return good, nil
 	}}, nil
+}
+
+// cmdMkcert writes a certificate for 127.0.0.1, its key and its authority's certificate.
+func cmdMkcert(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mkcert DIR")
+	}
+	cert, authority, err := issue()
+	ts.Check(err)
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	for name, block := range map[string]*pem.Block{
+		"authority.pem": {Type: "CERTIFICATE", Bytes: authority}, "cert.pem": {Type: "CERTIFICATE", Bytes: cert.Certificate[0]}, "key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600))
+	}
 }
 
 // issue makes an authority and a certificate for 127.0.0.1.

@@ -14,6 +14,7 @@
 //	world N [FLAG...]           spawn origin, tracker and N peers p1..pN, with FLAGs; sets ORIGIN,
 //	                            TRACKER, P1..PN (proxies) and ADMIN1..ADMINN
 //	mkfile FILE SIZE            write pseudo-random bytes, the same every time
+//	mkcert DIR                  a certificate for 127.0.0.1: authority.pem, cert.pem and key.pem
 //	urlkey VAR URL              the key under which trackers know a URL
 //	etag VAR FILE               the ETag in a header file of httpget
 //	flip FILE|DIR OFFSET        change a bit, in a folder of every file that is long enough

@@ -105,6 +105,9 @@ func exchange(transport *http.Transport, req *http.Request, head, body string) (
 	}
 	defer resp.Body.Close()
 	fmt.Printf("status %d\n", resp.StatusCode)
+	if resp.ProtoMajor == 2 {
+		fmt.Println("over HTTP/2")
+	}
 	if head != "" {
 		if err := os.WriteFile(head, []byte(headerText(resp.Header)), 0o600); err != nil {
 			return "", err

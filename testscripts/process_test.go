@@ -150,9 +150,9 @@ func isClosed(c chan struct{}) bool {
 }
 
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
+	signals := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	if neg || len(args) != 2 || signals[args[1]] == 0 {
-		ts.Fatalf("usage: signal NAME KILL|TERM|INT|STOP|CONT")
+		ts.Fatalf("usage: signal NAME KILL|TERM|HUP|INT|STOP|CONT")
 	}
 	proc := procs(ts).get(ts, args[0])
 	ts.Check(proc.cmd.Process.Signal(signals[args[1]]))

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"etag":      cmdEtag,
 			"notarykey": cmdNotarykey,
 			"mkfile":    cmdMkfile,
+			"mkcert":    cmdMkcert,
 			"code":      cmdCode,
 		},
 	})

@@ -2,11 +2,13 @@ package tracker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -46,13 +48,37 @@ func NewServer(api *API, conns int) *Server {
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 128 << 10},
 		ErrorLog:          slog.NewLogLogger(api.log.Handler(), slog.LevelDebug),
 	}}
 }
 
+// maxStreams is how many requests one HTTP/2 connection may have under way: clients send batches.
+const maxStreams = 16
+
+// ServeBoth answers on l until Shutdown or Close, with TLS and HTTP/2 on those of its
+// connections that split gives to secure; then it returns nil. cfg needs certificates only.
+func (s *Server) ServeBoth(l net.Listener, cfg *tls.Config, split func(net.Listener) (plain, secure net.Listener)) error {
+	plain, secure := split(netutil.LimitListener(l, s.conns.most))
+	if !slices.Contains(cfg.NextProtos, "h2") {
+		cfg.NextProtos = append([]string{"h2", "http/1.1"}, cfg.NextProtos...) // Serve would take a config without for a wish
+	}
+	s.http.TLSConfig = cfg
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.ServeTLS(secure, "", "") }()
+	err := s.http.Serve(plain)
+	if first := <-failed; !errors.Is(first, http.ErrServerClosed) {
+		err = first
+	}
+	return served(err)
+}
+
 // Serve answers on l until Shutdown or Close; then it returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(netutil.LimitListener(l, s.conns.most))
+	return served(s.http.Serve(netutil.LimitListener(l, s.conns.most)))
+}
+
+func served(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

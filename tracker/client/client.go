@@ -122,6 +122,14 @@ func invalidUser(u *url.Userinfo) bool {
 // Name returns the tracker's address without the key, for people and logs.
 func (c *Client) Name() string { return c.base.Host }
 
+// Address returns HOST:PORT, which is that of UDP sessions, too.
+func (c *Client) Address() (host, port string) {
+	if port = c.base.Port(); port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[c.base.Scheme]
+	}
+	return c.base.Hostname(), port
+}
+
 // Pinned returns the notary key that the address names, if it does.
 func (c *Client) Pinned() (resource.WitnessKey, bool) {
 	if c.pin == nil {

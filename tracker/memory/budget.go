@@ -10,7 +10,3 @@ type budget struct {
 }
 
 func (b *budget) fits(need int64) bool { return b.used.Load()+need <= b.limit }
-
-// foreignDraws is how many other shards are looked at when the own one has
-// nothing to give up.
-const foreignDraws = 8

@@ -2,6 +2,8 @@ package memory
 
 import (
 	"math"
+	"math/rand/v2"
+	"sync"
 
 	"nt/tracker"
 )
@@ -11,43 +13,86 @@ const (
 	// evictDraws is how many keys are drawn to find the one to give up: whoever
 	// fills the tracker owns nearly all of them.
 	evictDraws = 8
+	// foreignDraws is how many other shards are looked at when the own one has
+	// nothing to give up.
+	foreignDraws = 8
+	// rowDraws is how often a row is drawn until it is one in use.
+	rowDraws = 32
 )
 
-// makeRoom evicts keys until need bytes are free, sparing the row keep: from
-// this shard, and where that has none to give up from another. It returns false rather
-// than evict a key of a group that uses less than the asking group does: a
-// flood only pushes out itself (security row 9).
-func (s *shard) makeRoom(need int64, asking tracker.Group, keep uint32) bool {
-	weight := s.weight(asking)
-	for !s.budget.fits(need) {
-		if !s.giveUp(weight, keep) && !s.othersGiveUp(weight) {
+// core is what every shard has, whatever it keeps: a lock, a share of the
+// budget, and the books about who uses how much of it.
+type core struct {
+	mu  sync.Mutex
+	rnd *rand.Rand
+
+	budget     *budget
+	all        []keeper // the store's shards
+	groupLimit int64    // bytes
+	used       map[tracker.Group]int64
+	bytes      int64
+	evicted    int64
+}
+
+// keeper is a shard as the rule of eviction sees it: things in numbered rows, URLs or
+// torrents, each with announcers. Callers hold the shard's lock.
+type keeper interface {
+	books() *core
+	draw() uint32            // any row in use, one of those that go first if there are any; noRow if it finds none
+	size(row uint32) int     // how many announce it
+	burden(row uint32) int64 // how much the least of its groups uses
+	forget(row uint32)
+}
+
+func (c *core) books() *core { return c }
+
+// introduce makes the shards of one store known to each other.
+func introduce[K keeper](shards []K) {
+	all := make([]keeper, len(shards))
+	for i, k := range shards {
+		all[i] = k
+	}
+	for _, k := range all {
+		k.books().all = all
+	}
+}
+
+// makeRoom evicts until need bytes are free, sparing the row keep: from this shard,
+// and where that has none to give up from another. It returns false rather than evict
+// what is of a group that uses less than the asking group does: a flood
+// only pushes out itself (security row 9).
+func makeRoom(k keeper, need int64, asking tracker.Group, keep uint32) bool {
+	weight := k.books().weight(asking)
+	for !k.books().budget.fits(need) {
+		if !giveUp(k, weight, keep) && !othersGiveUp(k, weight) {
 			return false
 		}
 	}
 	return true
 }
 
-// giveUp evicts one key whose groups use at least so much.
-func (s *shard) giveUp(weight int64, keep uint32) bool {
-	row, burden := s.heaviest(keep)
+// giveUp evicts one thing whose groups use at least so much.
+func giveUp(k keeper, weight int64, keep uint32) bool {
+	row, burden := heaviest(k, keep)
 	if row == noRow || burden < weight {
 		return false
 	}
-	s.removeSwarm(row)
-	s.evicted++
+	k.forget(row)
+	k.books().evicted++
 	return true
 }
 
 // othersGiveUp evicts from another shard. It never waits for one: two shards
 // that waited for each other would wait for ever.
-func (s *shard) othersGiveUp(weight int64) bool {
-	for range min(foreignDraws, len(s.all)) {
-		o := s.all[s.rnd.IntN(len(s.all))]
-		if o == s || !o.mu.TryLock() {
+func othersGiveUp(k keeper, weight int64) bool {
+	c := k.books()
+	for range min(foreignDraws, len(c.all)) {
+		o := c.all[c.rnd.IntN(len(c.all))]
+		if o == k || !o.books().mu.TryLock() {
 			continue
 		}
-		done := o.giveUp(weight, noRow)
-		o.mu.Unlock()
+		done := giveUp(o, weight, noRow)
+		o.books().mu.Unlock()
 		if done {
 			return true
 		}
@@ -55,78 +100,42 @@ func (s *shard) othersGiveUp(weight int64) bool {
 	return false
 }
 
-// heaviest draws keys, lone ones if there are any, and returns the one whose
-// groups use most of the tracker.
-func (s *shard) heaviest(keep uint32) (row uint32, burden int64) {
+// heaviest draws some rows and returns the one with the fewest announcers, among
+// equals the one whose groups use most of the tracker. Nobody and one are equal.
+func heaviest(k keeper, keep uint32) (row uint32, burden int64) {
 	row, burden = noRow, -1
-	members := math.MaxInt
+	least := math.MaxInt
 	for range evictDraws {
-		r := s.drawSwarm()
+		r := k.draw()
 		if r == noRow || r == keep {
 			continue
 		}
-		n, b := len(s.swarms.at(r).members), s.burden(r)
-		if n <= 1 {
-			n = 1
-		}
-		if n < members || n == members && b > burden {
-			row, burden, members = r, b, n
+		if n, b := max(k.size(r), 1), k.burden(r); n < least || n == least && b > burden {
+			row, burden, least = r, b, n
 		}
 	}
 	return row, burden
 }
 
-func (s *shard) drawSwarm() uint32 {
-	if len(s.lone) > 0 {
-		return s.lone[s.rnd.IntN(len(s.lone))]
-	}
-	for range 32 { // rows that are free are drawn again
-		if s.swarms.next == 0 {
-			return noRow
-		}
-		row := s.rnd.Uint32N(s.swarms.next)
-		if len(s.swarms.at(row).members) > 0 {
-			return row
-		}
-	}
-	return noRow
-}
-
 // weight says how much of the tracker a group takes. The wide group counts too,
 // for a flood spreads over all of its network, but less: its neighbours there
 // are not to blame.
-func (s *shard) weight(g tracker.Group) int64 { return s.used[g] + s.used[g.Widen()]/16 }
+func (c *core) weight(g tracker.Group) int64 { return c.used[g] + c.used[g.Widen()]/16 }
 
-// burden returns how much the least of the key's groups uses: a key is as worthy
-// as the most modest of those who hold it or spoke for it. Few are looked at.
-func (s *shard) burden(row uint32) int64 {
-	sw := s.swarms.at(row)
-	least := int64(math.MaxInt64)
-	for _, m := range sw.members[:min(len(sw.members), 4)] {
-		least = min(least, s.weight(s.peers.at(s.holders.at(m).peer).group))
-	}
-	if len(sw.members) > 0 {
-		return least
-	}
-	least = s.groupLimit / 2 // nobody holds it
-	for i := range sw.contents {
-		for _, k := range sw.contents[i].kept {
-			if k.from != 0 {
-				least = min(least, s.weight(k.from))
-			}
-		}
-	}
-	return least
+func (c *core) book(bytes int64) {
+	c.bytes += bytes
+	c.budget.used.Add(bytes)
 }
 
-func (s *shard) addStats(now int64, out *tracker.StoreStats) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expire(now)
-	out.Keys += len(s.swarmOf)
-	out.Peers += len(s.holderOf)
-	out.Statements += s.statements
-	out.Bytes += s.bytes + int64(len(s.outages.ring))*outageCost
-	out.Limit += int64(s.outages.max) * outageCost
-	out.Evicted += s.evicted
+// charge books memory, on a network group and the wide one around it if there is one.
+func (c *core) charge(g tracker.Group, bytes int64) {
+	c.book(bytes)
+	if g == 0 {
+		return
+	}
+	for _, g := range [...]tracker.Group{g, g.Widen()} {
+		if c.used[g] += bytes; c.used[g] == 0 {
+			delete(c.used, g)
+		}
+	}
 }

@@ -55,9 +55,7 @@ func New(cfg Config) *Store {
 	for i := range cfg.Shards {
 		s.shards = append(s.shards, newShard(cfg, &s.budget, s.seed, rand.New(rand.NewPCG(cfg.Seed, uint64(i)))))
 	}
-	for _, sh := range s.shards {
-		sh.all = s.shards
-	}
+	introduce(s.shards)
 	return s
 }
 

@@ -141,7 +141,7 @@ func (s *shard) restore(now int64, rec fileRecord, raw []byte) bool {
 	if !known {
 		row = noRow
 	}
-	if !s.makeRoom(swarmCost+contentCost+keptCost+int64(len(raw)), from, row) {
+	if !makeRoom(s, swarmCost+contentCost+keptCost+int64(len(raw)), from, row) {
 		return false
 	}
 	if !known {

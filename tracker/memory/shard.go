@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"nt/internal/resource"
@@ -30,12 +29,7 @@ const (
 
 // shard is a part of the keys with everything known of them, under one lock.
 type shard struct {
-	mu  sync.Mutex
-	rnd *rand.Rand
-
-	budget                  *budget
-	all                     []*shard // the store's
-	groupLimit              int64    // bytes
+	core
 	swarmQuota              int
 	statementTTL, reportTTL int64 // seconds
 
@@ -50,13 +44,9 @@ type shard struct {
 	holderWheel, swarmWheel wheel
 	kept                    func(tracker.Kept) // may be nil
 
-	lone    []uint32                // swarms with at most one holder: what is evicted first
-	used    map[tracker.Group]int64 // bytes by narrow and by wide group
-	outages outages
-
-	bytes      int64
+	lone       []uint32 // swarms with at most one holder: what is evicted first
+	outages    outages
 	statements int
-	evicted    int64
 }
 
 // swarm is one key.
@@ -104,10 +94,10 @@ type holder struct {
 func newShard(cfg Config, budget *budget, seed maphash.Seed, rnd *rand.Rand) *shard {
 	n := int64(cfg.Shards)
 	s := &shard{
-		rnd: rnd, budget: budget, kept: cfg.Kept, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048),
-		swarmQuota: cfg.SwarmQuota, statementTTL: int64(cfg.StatementTTL / time.Second), reportTTL: int64(cfg.ReportTTL / time.Second),
+		core: core{rnd: rnd, budget: budget, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), swarmCost+holderCost+peerCost+2048), used: make(map[tracker.Group]int64)},
+		kept: cfg.Kept, swarmQuota: cfg.SwarmQuota, statementTTL: int64(cfg.StatementTTL / time.Second), reportTTL: int64(cfg.ReportTTL / time.Second),
 		swarmOf: make(map[resource.Key]uint32), peerOf: make(map[peerName]uint32), holderOf: make(map[uint64]uint32),
-		reports: make(map[uint32]*report), used: make(map[tracker.Group]int64),
+		reports: make(map[uint32]*report),
 	}
 	s.outages = newOutages(seed, max(int(cfg.Bytes/n/16/outageCost), 16)) // the other sixteenth
 	s.holderWheel = newWheel(holderWheelWidth, maxTTL, func(row uint32) *link { return &s.holders.at(row).link })
@@ -207,7 +197,7 @@ func (s *shard) admit(row uint32, known bool, p tracker.Announcer, group tracker
 	if s.used[group]+need > s.groupLimit {
 		return &tracker.RefusedError{Reason: tracker.ReasonQuota, Detail: "your network holds its share of the tracker"}
 	}
-	if !s.makeRoom(need, group, keep) {
+	if !makeRoom(s, need, group, keep) {
 		return &tracker.RefusedError{Reason: tracker.ReasonFull, Detail: "the tracker's memory is spent"}
 	}
 	return nil
@@ -339,23 +329,5 @@ func (s *shard) countGroup(sw *swarm, g tracker.Group, delta int) {
 	}
 	if sw.byGroup[g] += delta; sw.byGroup[g] <= 0 {
 		delete(sw.byGroup, g)
-	}
-}
-
-func (s *shard) book(bytes int64) {
-	s.bytes += bytes
-	s.budget.used.Add(bytes)
-}
-
-// charge books memory, on a network group and the wide one around it if there is one.
-func (s *shard) charge(g tracker.Group, bytes int64) {
-	s.book(bytes)
-	if g == 0 {
-		return
-	}
-	for _, g := range [...]tracker.Group{g, g.Widen()} {
-		if s.used[g] += bytes; s.used[g] == 0 {
-			delete(s.used, g)
-		}
 	}
 }

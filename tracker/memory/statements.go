@@ -77,7 +77,7 @@ func (s *shard) keep(now int64, st resource.Statement) error {
 	if ok {
 		keep = row
 	}
-	if !s.makeRoom(swarmCost+statementSize(st), 0, keep) {
+	if !makeRoom(s, swarmCost+statementSize(st), 0, keep) {
 		return &tracker.RefusedError{Reason: tracker.ReasonFull, Detail: "the tracker's memory is spent"}
 	}
 	if !ok {

@@ -160,7 +160,7 @@ func (s *shard) report(now int64, key resource.Key, id transport.PeerID, g track
 func (s *shard) blame(now int64, srow, row uint32, g tracker.Group) bool {
 	r := s.reports[row]
 	if r == nil {
-		if !s.makeRoom(reportCost, g, srow) {
+		if !makeRoom(s, reportCost, g, srow) {
 			return false
 		}
 		r = &report{}

@@ -39,9 +39,7 @@ func NewTorrents(cfg TorrentConfig) *Torrents {
 	for i := range cfg.Shards {
 		t.shards = append(t.shards, newTorrentShard(cfg, &t.budget, t.seed, rand.New(rand.NewPCG(cfg.Seed, uint64(i)))))
 	}
-	for _, s := range t.shards {
-		s.all = t.shards
-	}
+	introduce(t.shards)
 	return t
 }
 

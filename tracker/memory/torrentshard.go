@@ -5,7 +5,6 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
-	"sync"
 	"time"
 
 	"nt/tracker"
@@ -20,13 +19,8 @@ const (
 
 // torrentShard is a part of the torrents under one lock.
 type torrentShard struct {
-	mu   sync.Mutex
-	rnd  *rand.Rand
+	core
 	seed maphash.Seed
-
-	budget     *budget
-	all        []*torrentShard // the store's
-	groupLimit int64           // bytes
 
 	torrents  slab[torrent]
 	torrentAt index
@@ -34,10 +28,6 @@ type torrentShard struct {
 	peerAt    index
 	lists     [2]blocks // IPv4, IPv6
 	wheel     wheel
-	used      map[tracker.Group]int64 // bytes by narrow and by wide group
-
-	bytes   int64
-	evicted int64
 }
 
 type torrent struct {
@@ -61,8 +51,8 @@ type torrentPeer struct {
 
 func newTorrentShard(cfg TorrentConfig, budget *budget, seed maphash.Seed, rnd *rand.Rand) *torrentShard {
 	n := int64(cfg.Shards)
-	s := &torrentShard{rnd: rnd, seed: seed, budget: budget,
-		groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), 8*(torrentCost+torrentPeer6)), used: make(map[tracker.Group]int64)}
+	s := &torrentShard{core: core{rnd: rnd, budget: budget, groupLimit: max(cfg.Bytes/n/int64(cfg.GroupShare), 8*(torrentCost+torrentPeer6)),
+		used: make(map[tracker.Group]int64)}, seed: seed}
 	s.lists[0].addr, s.lists[1].addr = 6, 18
 	s.wheel = newWheel(holderWheelWidth, maxTTL, func(row uint32) *link { return &s.peers.at(row).link })
 	return s
@@ -211,7 +201,7 @@ func (s *torrentShard) enter(now int64, sum uint64, trow uint32, known bool, a t
 	if s.used[group]+need > s.groupLimit {
 		return 0, 0, &tracker.RefusedError{Reason: tracker.ReasonQuota, Detail: "your network holds its share of the tracker"}
 	}
-	if !s.makeRoom(need, group, keep) {
+	if !makeRoom(s, need, group, keep) {
 		return 0, 0, &tracker.RefusedError{Reason: tracker.ReasonFull, Detail: "the tracker's memory is spent"}
 	}
 	if !known {
