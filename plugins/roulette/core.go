@@ -165,6 +165,9 @@ func (c *Core) learnHeader(h chunker.Header) {
 		v.told = nil
 	}
 	c.done = c.missing == 0
+	if c.p.Profile == ProfileClassic { // a tab that no chunk fits into would lock everybody out
+		c.p.Tab = max(c.p.Tab, h.ChunkSize())
+	}
 }
 
 // Actions returns what is to be done since the last call, in order.

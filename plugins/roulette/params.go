@@ -38,6 +38,7 @@ type Params struct {
 	FirstBurst int           // chunks (F41)
 	MinTimeout time.Duration // of a handshake or burst (F42)
 	MaxTimeout time.Duration
+	LookAgain  time.Duration // until a neighbour that had nothing is asked again (F29)
 
 	// Tuned only from here.
 	WindowBlocks  int           // blocks outstanding over all neighbours at least (R3)
@@ -54,7 +55,7 @@ type Params struct {
 	Backlog       time.Duration // what the pacer lets wait in the modem (R8)
 	StartRate     int           // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
 	KnownRate     int           // bytes/s of uplink if the user says so; 0: measured
-	RescueAfter   time.Duration // without progress (R9)
+	RescueAfter   time.Duration // without progress (R9); classic: the locator is asked then (F20)
 	LateSlack     time.Duration // added to the expected answer before a request is overdue
 	LeaveGuard    int           // chunks short of complete at which a neighbour is taken to be leaving
 	Swap          bool          // newcomers give their first blocks unasked to who answered their HELLO
@@ -101,6 +102,7 @@ func Classic() Params {
 		MaxTable: 128, DeadAfter: 30 * time.Second, Resends: 4, HelloRetry: 500 * time.Millisecond,
 		Tab: 4096, TabFraction: 0.9,
 		FirstBurst: 16, MinTimeout: 100 * time.Millisecond, MaxTimeout: 4 * time.Second,
+		LookAgain: 500 * time.Millisecond, Endgame: 4, RescueAfter: 2 * time.Second,
 		MaxQueue: MaxBurst,
 		JoinList: 4, JoinMin: 1, JoinShare: 1, JoinOld: time.Hour, MemberTTL: time.Hour, MaxMembers: 1 << 14,
 	}

@@ -131,6 +131,7 @@ func (s *scenario) start(profile string, f []string) {
 		}
 	}
 	s.names = map[NeighbourID]string{}
+	s.now = 0
 	s.core = New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 2)), Object: s.mem.tree.Header().ID(), Content: s.mem,
 		Seed: seed, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
 }

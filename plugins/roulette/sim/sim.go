@@ -224,6 +224,7 @@ func (w *World) birth() {
 // after does what the core of host i wants done and sets its timer.
 func (w *World) after(i int32) {
 	h := w.hosts[i]
+	alone := false
 	for _, a := range h.core.Actions() {
 		switch a := a.(type) {
 		case roulette.Connect:
@@ -236,11 +237,19 @@ func (w *World) after(i int32) {
 				delete(h.peers, a.To)
 				delete(h.ids, to)
 			}
+		case roulette.WantPeers:
+			_, has := h.ids[0]
+			alone = alone || !has
 		case roulette.Complete:
 			w.complete(i)
 		}
 	}
 	if h.gone {
+		return
+	}
+	if alone { // a locator would name the seed again
+		h.core.Join(w.now, []roulette.Introduction{{Peer: peerOf(0)}})
+		w.after(i)
 		return
 	}
 	if t, ok := h.core.NextDeadline(); ok && (h.timer <= w.now || t < h.timer) {
