@@ -144,6 +144,9 @@ type report struct {
 	Bytes    int64            `json:"bytes"`
 	BySource map[string]int64 `json:"bytes_by_source"`
 	ByPeer   map[string]int64 `json:"bytes_by_peer"` // KEY@ADDRESS
+	// Of nt fetch only.
+	ByTransport map[string]int64 `json:"bytes_by_transport"`
+	Seconds     float64          `json:"seconds"`
 	// Of nt status only.
 	Neighbours []struct {
 		Addr      string `json:"addr"`
@@ -219,5 +222,16 @@ func (l *lab) poll(box, url, expr string) {
 		if time.Now().After(deadline) {
 			l.t.Fatalf("%s does not come to match %q: %s", url, expr, last)
 		}
+	}
+}
+
+// sameFile fails the test unless a file has these bytes.
+func sameFile(t *testing.T, name string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Error(err)
+	} else if !bytes.Equal(got, want) {
+		t.Errorf("%s has %d bytes, other than the page's %d", name, len(got), len(want))
 	}
 }

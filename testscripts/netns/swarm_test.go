@@ -10,25 +10,25 @@ import (
 	"testing"
 )
 
-// town is the public network of the tests with real nt processes: a tracker that is a
-// notary, an origin, and a first holder that has read the page.
+// town is a network of real nt processes: a tracker that is a notary, an origin with one
+// page, and a first holder if there is one.
 type town struct {
 	*lab
 	tracker, origin, seed *program
+	at                    string // the tracker's address
 	page                  string // its URL
 	body                  []byte
 }
 
 const (
-	trackerAddr = "203.0.113.10:7070"
-	seedIP      = "203.0.113.11"
-	proxyAddr   = "127.0.0.1:3128"
+	seedIP    = "203.0.113.11"
+	proxyAddr = "127.0.0.1:3128"
 )
 
-// newTown starts it; when it returns the tracker vouches for the page and the origin is dead.
-func newTown(l *lab, size int) *town {
+// startTown starts tracker and origin at an address of the hub.
+func startTown(l *lab, ip string, size int) *town {
 	l.t.Helper()
-	w := &town{lab: l, page: "http://203.0.113.10:8000/page.bin", body: make([]byte, size)}
+	w := &town{lab: l, at: ip + ":7070", page: "http://" + ip + ":8000/page.bin", body: make([]byte, size)}
 	rand.NewChaCha8([32]byte{1}).Read(w.body)
 	site := filepath.Join(l.dir, "site")
 	if err := os.MkdirAll(site, 0o700); err != nil {
@@ -37,20 +37,34 @@ func newTown(l *lab, size int) *town {
 	if err := os.WriteFile(filepath.Join(site, "page.bin"), w.body, 0o600); err != nil {
 		l.t.Fatal(err)
 	}
-	w.origin = l.origin("hub", "203.0.113.10:8000", site)
-	w.tracker = l.nt("hub", "tracker", "--listen", trackerAddr)
+	w.origin = l.origin("hub", ip+":8000", site)
+	w.tracker = l.nt("hub", "tracker", "--listen", w.at)
 	w.tracker.line("nt: tracker listening on (.*)")
+	return w
+}
+
+// newTown adds a first holder; when it returns the tracker vouches for the page and the
+// origin is dead.
+func newTown(l *lab, size int) *town {
+	l.t.Helper()
+	w := startTown(l, "203.0.113.10", size)
 	w.seed = w.peer("hub", seedIP+":4001")
 	w.read("hub")
-	l.poll("hub", "http://"+trackerAddr+"/v1/stats", `"stated":1`)
+	w.vouched()
 	w.origin.kill()
 	return w
 }
 
-// peer starts nt peer with a proxy in a box.
-func (w *town) peer(box, listen string) *program {
+// vouched waits until the tracker has seen the page itself.
+func (w *town) vouched() {
 	w.t.Helper()
-	p := w.nt(box, "peer", "--tracker", trackerAddr, "--listen", listen, "--proxy", "--proxy-addr", proxyAddr, "--admin-addr", "127.0.0.1:0")
+	w.poll("hub", "http://"+w.at+"/v1/stats", `"stated":1`)
+}
+
+// peer starts nt peer with a proxy in a box.
+func (w *town) peer(box, listen string, args ...string) *program {
+	w.t.Helper()
+	p := w.nt(box, append([]string{"peer", "--tracker", w.at, "--listen", listen, "--proxy", "--proxy-addr", proxyAddr, "--admin-addr", "127.0.0.1:0"}, args...)...)
 	p.line("nt: admin listening on (.*)")
 	return p
 }
@@ -58,7 +72,7 @@ func (w *town) peer(box, listen string) *program {
 // holders waits until the tracker knows so many peers.
 func (w *town) holders(n int) {
 	w.t.Helper()
-	w.poll("hub", "http://"+trackerAddr+"/v1/stats", `"peers":`+strconv.Itoa(n)+`\b`)
+	w.poll("hub", "http://"+w.at+"/v1/stats", `"peers":`+strconv.Itoa(n)+`\b`)
 }
 
 // read reads the page in boxes at the same time, each through its own peer; meanwhile
@@ -192,12 +206,22 @@ func TestSymmetricToSymmetricSaysWhyAndFallsBack(t *testing.T) {
 	}
 }
 
-// fetch starts nt fetch in a box.
+// fetch starts nt fetch in a box; where nobody answers it gives up soon.
 func (w *town) fetch(box string, args ...string) *program {
 	w.t.Helper()
-	config := filepath.Join(w.dir, box+".toml")
-	if err := os.WriteFile(config, []byte("[transport.http]\nmax_rounds = 1\nfirst_byte_timeout = \"1s\"\n[transport.bittorrent]\nno_progress_timeout = \"2s\"\nmax_rounds = 1\n"), 0o600); err != nil {
+	const config = `[transport.http]
+max_rounds = 1
+first_byte_timeout = "1s"
+[transport.bittorrent]
+no_progress_timeout = "2s"
+max_rounds = 1
+`
+	file := filepath.Join(w.dir, box+".toml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.nt(box, append([]string{"fetch", "--config", config, "--tracker", trackerAddr, "--json", "-o", filepath.Join(w.dir, box, "out"), w.page}, args...)...)
+	return w.nt(box, append([]string{"fetch", "--config", file, "--tracker", w.at, "--json", "-o", w.out(box), w.page}, args...)...)
 }
+
+// out is where fetch puts the page.
+func (w *town) out(box string) string { return filepath.Join(w.dir, box, "out") }
