@@ -131,7 +131,7 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 func findAsk(list []asked, m *Data) int {
 	for i := range list {
 		a := &list[i]
-		if m.Blind && a.chunk < 0 || !m.Blind && a.chunk == int32(m.For) && (m.For != m.Chunk || m.Block >= a.first) {
+		if m.Blind && a.chunk < 0 || !m.Blind && a.sent && a.chunk == int32(m.For) && (m.For != m.Chunk || m.Block >= a.first) {
 			return i
 		}
 	}

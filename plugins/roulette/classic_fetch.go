@@ -3,7 +3,6 @@ package roulette
 import (
 	"time"
 
-	"nt/chunker"
 	"nt/chunker/nois"
 )
 
@@ -130,20 +129,6 @@ func (c *Core) waiting() bitset {
 		}
 	}
 	return b
-}
-
-// chaseProofs asks again for proofs that do not come, of anybody.
-func (c *Core) chaseProofs() {
-	if !c.known || len(c.neighbours) == 0 {
-		return
-	}
-	for _, h := range c.held {
-		v := c.byID[h.from]
-		if v == nil || c.rng.IntN(2) == 0 {
-			v = c.neighbours[c.rng.IntN(len(c.neighbours))]
-		}
-		c.wantProof(v, chunker.MetaOf(int(h.chunk)))
-	}
 }
 
 // classicRelease forgets the running burst.

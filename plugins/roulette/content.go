@@ -20,6 +20,8 @@ type heldBlock struct {
 	chunk uint32
 	block uint8
 	data  []byte
+	// reserved says that its chunk is not asked for meanwhile.
+	reserved bool
 }
 
 // maxHeld bounds the held blocks; more are dropped and asked for again.
@@ -110,7 +112,11 @@ func (c *Core) stored(v *neighbour, i int) {
 
 func (c *Core) hold(v *neighbour, chunk uint32, block uint8, data []byte) {
 	if len(c.held) < maxHeld {
-		c.held = append(c.held, heldBlock{v.id, chunk, block, append([]byte(nil), data...)})
+		if c.known {
+			c.reserved[chunk]++ // it is not asked for again while it waits
+			c.free.drop(int(chunk))
+		}
+		c.held = append(c.held, heldBlock{v.id, chunk, block, append([]byte(nil), data...), c.known})
 	}
 }
 
@@ -123,6 +129,7 @@ func (c *Core) retryHeld() {
 		if v == nil { // gone, but its bytes can still be proved
 			v = &neighbour{id: h.from}
 		}
+		c.release(h)
 		c.takeBlock(v, h.chunk, h.block, h.data)
 	}
 }

@@ -60,6 +60,7 @@ type Params struct {
 	LeaveGuard    int           // chunks short of complete at which a neighbour is taken to be leaving
 	Swap          bool          // newcomers give their first blocks unasked to who answered their HELLO
 	HelloExtra    int           // blind requests beyond the window
+	BlindUntil    int           // chunks held from which HELLO no longer asks blindly: too much is under way that it cannot name
 	IdleGive      time.Duration // idle uplink before it is given to who does not pay (R7)
 
 	// Seed.
@@ -88,7 +89,7 @@ func Tuned() Params {
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
-		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, IdleGive: 25 * time.Millisecond,
+		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, IdleGive: 25 * time.Millisecond,
 		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 150 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, PushBacklog: 25 * time.Millisecond, MaxMembers: 1 << 14,
 	}

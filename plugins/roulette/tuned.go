@@ -77,7 +77,7 @@ func (c *Core) noteQueue(v *neighbour, q uint8) {
 func (c *Core) hello(v *neighbour, j, k int) {
 	v.state = StateFirstHandshake
 	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
-	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done {
+	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil {
 		m.Class, m.Classes = uint8(j), uint8(k)
 		m.Proof = c.helloProof(j, k)
 		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
@@ -169,6 +169,7 @@ func (c *Core) settle(v *neighbour) {
 func (c *Core) stepTuned() {
 	c.overdue()
 	c.collect()
+	c.chaseProofs()
 	if !c.done && c.known {
 		c.pump()
 	}
@@ -290,6 +291,9 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		at(t)
 	}
 	if t, ok := c.limitAt(); ok {
+		at(t)
+	}
+	if t, ok := c.proofsAt(); ok {
 		at(t)
 	}
 	if !c.done {

@@ -1,0 +1,75 @@
+package roulette
+
+import (
+	"time"
+
+	"nt/chunker"
+)
+
+// chaseProofs asks again, and somebody else, for the proofs that held blocks wait for:
+// nobody asks for a held chunk a second time, so a proof that does not come must not
+// keep it for ever.
+func (c *Core) chaseProofs() {
+	if !c.known {
+		return
+	}
+	for i := 0; i < len(c.held); i++ {
+		meta := chunker.MetaOf(int(c.held[i].chunk))
+		if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+			continue
+		}
+		if v := c.anyProver(meta); v != nil {
+			c.wantProof(v, meta)
+		} else {
+			c.unhold(meta)
+			i = -1 // the list is another now
+		}
+	}
+}
+
+// proofsAt is when chaseProofs has something to do; false if never.
+func (c *Core) proofsAt() (at time.Duration, ok bool) {
+	for _, h := range c.held {
+		if t := c.proofAsk[chunker.MetaOf(int(h.chunk))] + proofRetry; !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	return at, ok && c.known
+}
+
+// anyProver returns a random neighbour that holds a chunk of the MetaChunk, or nil.
+func (c *Core) anyProver(meta int) *neighbour {
+	mask := metaMask(meta)
+	var some *neighbour
+	n := 0
+	for _, v := range c.neighbours {
+		if !v.dialling && v.have[meta*chunker.ChunksPerMeta/64]&mask != 0 {
+			if n++; c.rng.IntN(n) == 0 {
+				some = v
+			}
+		}
+	}
+	return some
+}
+
+// unhold gives up the held blocks of a MetaChunk that nobody can prove; their chunks
+// are free to be asked for.
+func (c *Core) unhold(meta int) {
+	kept := c.held[:0]
+	for _, h := range c.held {
+		if chunker.MetaOf(int(h.chunk)) != meta {
+			kept = append(kept, h)
+			continue
+		}
+		c.release(h)
+	}
+	c.held = kept
+}
+
+// release makes the chunk of a block that is no longer held free again.
+func (c *Core) release(h heldBlock) {
+	if h.reserved {
+		c.reserved[h.chunk]--
+		c.refree(int(h.chunk))
+	}
+}
