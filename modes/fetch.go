@@ -31,6 +31,7 @@ type fetchCmd struct {
 	Retry          int           `placeholder:"N" help:"Try again N times, waiting 1 s, 2 s, 4 s..."`
 	LimitRate      size          `placeholder:"RATE" help:"Receive at most RATE bytes a second."`
 	Checksum       checksum      `placeholder:"sha-256=HEX" help:"Accept only these bytes; any copy that has them will do."`
+	Object         objectName    `placeholder:"ID" help:"Accept only the version of that name, as the message about a disputed page lists them."`
 	NoOrigin       bool          `help:"Do not ask the origin."`
 	NoPeers        bool          `help:"Ask nobody but the origin and the own cache."`
 	Trust          string        `default:"notary" placeholder:"LEVEL" help:"Least trust a copy must have: any, corroborated, notary, self, publisher, pinned."`
@@ -130,6 +131,19 @@ func (c *checksum) UnmarshalText(b []byte) error {
 	}
 	c.set, c.sum = true, sum
 	return nil
+}
+
+// objectName is --object ID.
+type objectName struct {
+	set bool
+	id  chunker.ObjectID
+}
+
+// UnmarshalText reads 64 hexadecimal digits.
+func (o *objectName) UnmarshalText(b []byte) error {
+	id, err := parseHash(strings.ToLower(string(b)))
+	o.set, o.id = err == nil, chunker.ObjectID(id)
+	return err
 }
 
 // parseFields reads 'K: V' lines into a header.

@@ -69,7 +69,12 @@ func (t *transfer) trustHint(e *peer.UntrustedError) string {
 	if best == trust.Unverified {
 		level = "any"
 	}
-	if e.Risky {
+	switch {
+	case e.Publisher != "":
+		return "if you know what it should be, name it with --checksum sha-256=HEX; nt publishers shows whose keys are known, and forgets one that is lost"
+	case e.Disputed():
+		return "none is chosen for you: --object ID takes the version of that name, --checksum sha-256=HEX the one you know"
+	case e.Risky:
 		return "name its SHA-256 with --checksum sha-256=HEX"
 	}
 	return fmt.Sprintf("if you know what it should be, name it with --checksum sha-256=HEX; --trust %s takes it as it is", level)

@@ -33,6 +33,8 @@ type folder struct {
 	store store.Store
 	shelf *peer.Shelf
 	log   *slog.Logger
+	// hash makes an object of a file, or only its name.
+	hash func(context.Context, *os.File) (chunker.Header, error)
 
 	mu    sync.RWMutex
 	files map[string]published // by slash-separated path
@@ -52,7 +54,9 @@ func openFolder(dir string, s store.Store, shelf *peer.Shelf, log *slog.Logger) 
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder: %w", err)
 	}
-	return &folder{root: root, store: s, shelf: shelf, log: log, files: map[string]published{}}, nil
+	f := &folder{root: root, store: s, shelf: shelf, log: log, files: map[string]published{}}
+	f.hash = func(ctx context.Context, file *os.File) (chunker.Header, error) { return storeAll(ctx, f.store, file) }
+	return f, nil
 }
 
 // scan makes objects of new and changed files and reports whether anything
@@ -118,7 +122,7 @@ func (f *folder) publish(ctx context.Context, name string, now time.Time) (fresh
 	if old, ok := f.get(name); ok && old.size == before.Size() && old.modified.Equal(before.ModTime()) {
 		return false, nil
 	}
-	header, err := storeAll(ctx, f.store, file)
+	header, err := f.hash(ctx, file)
 	if err != nil {
 		return false, err
 	}

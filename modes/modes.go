@@ -16,16 +16,18 @@ import (
 type cli struct {
 	Common commonFlags `embed:""`
 
-	Fetch   fetchCmd   `cmd:"" help:"Get URLs: from the origin, else from the own cache, else from peers."`
-	Peer    peerCmd    `cmd:"" help:"Run a node: proxy for browsers, cache, and server for other peers."`
-	Tracker trackerCmd `cmd:"" help:"Run the directory that says who has what."`
-	Seed    seedCmd    `cmd:"" help:"Publish a folder over HTTP and to peers."`
-	Demo    demoCmd    `cmd:"" help:"Show on this machine alone how a page outlives its origin."`
-	Cache   cacheCmd   `cmd:"" help:"Look into the cache, or change it."`
-	Forget  forgetCmd  `cmd:"" help:"Remove all copies of URLs and take their announcements back."`
-	Status  statusCmd  `cmd:"" help:"Ask the running peer of this user, and trackers, how they are."`
-	Keygen  keygenCmd  `cmd:"" help:"Make a key pair and write it to a file."`
-	Version versionCmd `cmd:"" help:"Say which build this is."`
+	Fetch      fetchCmd      `cmd:"" help:"Get URLs: from the origin, else from the own cache, else from peers."`
+	Peer       peerCmd       `cmd:"" help:"Run a node: proxy for browsers, cache, and server for other peers."`
+	Tracker    trackerCmd    `cmd:"" help:"Run the directory that says who has what."`
+	Seed       seedCmd       `cmd:"" help:"Publish a folder over HTTP and to peers."`
+	Sign       signCmd       `cmd:"" help:"Sign a folder, so that readers know copies of it when its web server is down."`
+	Demo       demoCmd       `cmd:"" help:"Show on this machine alone how a page outlives its origin."`
+	Cache      cacheCmd      `cmd:"" help:"Look into the cache, or change it."`
+	Forget     forgetCmd     `cmd:"" help:"Remove all copies of URLs and take their announcements back."`
+	Status     statusCmd     `cmd:"" help:"Ask the running peer of this user, and trackers, how they are."`
+	Keygen     keygenCmd     `cmd:"" help:"Make a key pair and write it to a file."`
+	Publishers publishersCmd `cmd:"" help:"Show the sites whose keys are known, or forget one."`
+	Version    versionCmd    `cmd:"" help:"Say which build this is."`
 }
 
 // commonFlags are accepted by every command, so that scripts can pass the same

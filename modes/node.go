@@ -17,6 +17,7 @@ import (
 	"nt/peer"
 	"nt/peer/cache"
 	"nt/peer/origin"
+	"nt/peer/publisher"
 	"nt/peer/trust"
 	"nt/plugins"
 	"nt/plugins/trackerlocator"
@@ -78,6 +79,7 @@ type node struct {
 	dialer     safedial.Dialer
 	origin     *origin.Client
 	shelf      *peer.Shelf
+	publishers *publisher.Store
 	transports []transport.Transport
 	clients    []*client.Client
 	server     *http.Server    // nil if it serves nobody
@@ -109,6 +111,9 @@ func (n *node) open(o nodeOptions) error {
 	}
 	n.store, n.shelf = s, peer.NewShelf(s)
 	if n.cache, err = cache.Open(o.cacheDir); err != nil {
+		return fileFault("opening the cache", err)
+	}
+	if n.publishers, err = publisher.Open(o.cacheDir); err != nil {
 		return fileFault("opening the cache", err)
 	}
 	n.origin = origin.New(origin.Config{DialContext: n.dialer.DialContext, Forbidden: isForbidden, ConnectTimeout: o.connect})
@@ -160,7 +165,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	n.Node = peer.NewNode(peer.Config{
 		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
 		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}}, Notaries: known,
-		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}, Shelf: n.shelf,
+		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}, Shelf: n.shelf, Publishers: n.publishers,
 		Patience: o.patience, StallTimeout: o.stall, Log: o.log,
 	})
 	return nil

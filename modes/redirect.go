@@ -79,6 +79,9 @@ func (t *transfer) ask(ctx context.Context, u *url.URL, header http.Header) (*pe
 	if t.cmd.Checksum.set {
 		r.Pin = &t.cmd.Checksum.sum
 	}
+	if t.cmd.Object.set {
+		r.Object = &t.cmd.Object.id
+	}
 	return t.node.Do(ctx, r)
 }
 

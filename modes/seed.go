@@ -1,9 +1,12 @@
 package modes
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,7 +21,11 @@ type seedCmd struct {
 	Dir      string     `arg:"" help:"Folder to publish. Files whose name starts with a dot stay private."`
 	HTTPAddr string     `name:"http-addr" default:":8080" placeholder:"ADDR" help:"Where the folder is served over HTTP."`
 	URL      string     `name:"url" placeholder:"BASE" help:"Public URL of the folder. Default: http:// and the address it is served on, if that is a definite one."`
-	Key      string     `placeholder:"FILE" help:"Key that signs what is published (nt keygen). Default: this user's own."`
+	Key      string     `placeholder:"FILE" help:"Key that signs what is published (nt keygen). Default: this user's own. With an https --url readers learn it from /.well-known/nt.json."`
+	OldKey   []string   `placeholder:"FILE" help:"Key that --key takes the place of; repeatable. Readers who know it accept no other change."`
+	Life     span       `default:"2160h" placeholder:"TIME" help:"How long a signature holds; it is renewed in time."`
+	Cert     string     `placeholder:"FILE" help:"Serve HTTPS with this certificate chain (PEM)."`
+	CertKey  string     `placeholder:"FILE" help:"Private key of --cert (PEM). Default: in the same file."`
 	Rescan   span       `default:"5s" placeholder:"TIME" help:"How often to look for changes."`
 	Reach    reachFlags `embed:""`
 }
@@ -33,16 +40,44 @@ func (c *seedCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := startSeed(a.ctx, seedOptions{
+	o := seedOptions{
 		dir: c.Dir, httpAddr: c.HTTPAddr, base: c.URL, rescan: time.Duration(c.Rescan),
 		node: a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")),
-	})
+	}
+	if err := c.publish(&o); err != nil {
+		return err
+	}
+	s, err := startSeed(a.ctx, o)
 	if err != nil {
 		return err
 	}
 	a.listening("seed", s.httpAddr)
 	a.listening("peer", s.node.addr)
 	return a.untilSignal(s.close)
+}
+
+// publish reads the flags by which a site proves itself: its certificate and its keys.
+func (c *seedCmd) publish(o *seedOptions) error {
+	if c.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(c.Cert, cmp.Or(c.CertKey, c.Cert))
+		if err != nil {
+			return &fault{ExitFile, fmt.Errorf("reading the certificate: %w", err), "--cert and --cert-key name PEM files"}
+		}
+		o.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
+	if c.Key == "" {
+		if len(c.OldKey) > 0 {
+			return usagef("", "--old-key needs the --key that takes its place")
+		}
+		return nil
+	}
+	o.sign = func(base *url.URL) (*signer, error) {
+		if base.Scheme != "https" && len(c.OldKey) == 0 {
+			return nil, nil // its statements are signed all the same
+		}
+		return signerOf(base, c.Key, c.OldKey, time.Duration(c.Life))
+	}
+	return nil
 }
 
 // seedKey reads --key, or takes the node's own.
@@ -60,6 +95,9 @@ type seedOptions struct {
 	base     string // public URL of the folder; "" is httpAddr's
 	rescan   time.Duration
 	node     nodeOptions
+	tls      *tls.Config // nil: plain HTTP
+	// sign returns who signs the site; nil, or a nil signer, for nobody.
+	sign func(base *url.URL) (*signer, error)
 }
 
 // seed is a running seed.
@@ -67,6 +105,7 @@ type seed struct {
 	httpAddr string
 	node     *node
 	folder   *folder
+	site     *signedSite // nil if nobody signs it
 	base     *url.URL
 	key      ed25519.PrivateKey
 	log      *slog.Logger
@@ -100,15 +139,14 @@ func (s *seed) start(ctx context.Context, o seedOptions) error {
 		return listenFault("the seed", err)
 	}
 	s.httpAddr = l.Addr().String()
-	if s.base, err = baseURL(o.base, l.Addr()); err != nil {
+	if err := s.prepare(ctx, o, l.Addr()); err != nil {
 		l.Close()
 		return err
 	}
-	if _, err := s.folder.scan(ctx, time.Now()); err != nil {
-		l.Close()
-		return err
+	s.server = newServer(s.site.handler(s.folder), s.log)
+	if o.tls != nil {
+		l = tls.NewListener(l, o.tls)
 	}
-	s.server = newServer(s.folder, s.log)
 	go s.server.Serve(limitListener(l)) // ends with Shutdown
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -117,6 +155,27 @@ func (s *seed) start(ctx context.Context, o seedOptions) error {
 		s.run(run, o.rescan)
 	}()
 	return nil
+}
+
+// prepare has the folder scanned and signed once.
+func (s *seed) prepare(ctx context.Context, o seedOptions, at net.Addr) (err error) {
+	if s.base, err = baseURL(o.base, at); err != nil {
+		return err
+	}
+	if o.sign != nil {
+		by, err := o.sign(s.base)
+		if err != nil {
+			return err
+		}
+		if by != nil {
+			s.site = &signedSite{signer: by, node: s.node}
+		}
+	}
+	now := time.Now()
+	if _, err := s.folder.scan(ctx, now); err != nil {
+		return err
+	}
+	return s.site.update(ctx, s.folder.offers(s.base), true, now)
 }
 
 // baseURL returns the public URL of the folder.
@@ -138,7 +197,11 @@ func baseURL(text string, addr net.Addr) (*url.URL, error) {
 func (s *seed) run(ctx context.Context, rescan time.Duration) {
 	due := time.Now()
 	for {
-		if changed, err := s.folder.scan(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		changed, err := s.folder.scan(ctx, time.Now())
+		if err == nil && s.site != nil {
+			err = s.site.update(ctx, s.folder.offers(s.base), changed, time.Now())
+		}
+		if err != nil && ctx.Err() == nil {
 			s.log.Warn("looking for changes failed", "err", err)
 		} else if changed {
 			due = time.Now()
@@ -168,7 +231,7 @@ const (
 // announce tells the trackers of everything and returns when to do it again.
 func (s *seed) announce(ctx context.Context) time.Duration {
 	again := 24 * time.Hour
-	offers := s.folder.offers(s.base)
+	offers := s.site.offers(s.folder.offers(s.base))
 	for len(offers) > 0 {
 		batch := offers[:min(len(offers), announceBatch)]
 		offers = offers[len(batch):]

@@ -72,6 +72,7 @@ func (n *Node) answered(p *plan, fl *flight, s *search, missing error) (*Respons
 	case origin.Answer:
 		s.stop()
 		n.outages.up(p.url.Origin())
+		n.learn(p.url, fl.resp)
 		return n.take(p, fl, nil)
 	case origin.Refuse:
 		s.stop()

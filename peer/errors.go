@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"nt/peer/trust"
 )
 
 var (
@@ -50,26 +48,3 @@ func (e *NoSourceError) Unwrap() []error {
 	}
 	return out
 }
-
-// UntrustedError carries the copies that were found and not accepted.
-type UntrustedError struct {
-	URL    string
-	Need   trust.Level
-	Found  []trust.Candidate // the most believable first; Level is below Need, or the content needs a checksum
-	Origin error             // why the origin was not used
-	// Risky: the level would do for a page, but this is a program or an archive.
-	Risky bool
-}
-
-func (e *UntrustedError) Error() string {
-	best := "nothing"
-	if len(e.Found) > 0 {
-		best = e.Found[0].Level.String()
-	}
-	if e.Risky {
-		return fmt.Sprintf("%s is a program or an archive; a copy that is only %s needs a checksum", e.URL, best)
-	}
-	return fmt.Sprintf("the best copy of %s is %s, %s is asked for", e.URL, best, e.Need)
-}
-
-func (e *UntrustedError) Unwrap() []error { return []error{ErrUntrusted, e.Origin} }

@@ -29,6 +29,7 @@ type found struct {
 	p        *plan
 	entry    cache.Entry
 	level    trust.Level
+	pin      *pin // nil for what lies in the cache
 	disputed bool
 	source   Source
 	obj      store.Object // nil for a HEAD that peers answer
@@ -76,7 +77,7 @@ func (n *Node) findCached(ctx context.Context, p *plan, accept acceptFunc) (*fou
 	h := p.req.HTTP.Header
 	slices.SortStableFunc(entries, func(a, b cache.Entry) int { return p.preference(h, a) - p.preference(h, b) })
 	for _, e := range entries {
-		c, err := n.openCached(p, e)
+		c, err := n.openCached(ctx, p, e)
 		if err == nil && accept != nil {
 			if err = accept(ctx, c); err != nil {
 				c.close()
@@ -90,7 +91,7 @@ func (n *Node) findCached(ctx context.Context, p *plan, accept acceptFunc) (*fou
 	return nil, why
 }
 
-func (n *Node) openCached(p *plan, e cache.Entry) (*found, error) {
+func (n *Node) openCached(ctx context.Context, p *plan, e cache.Entry) (*found, error) {
 	if !p.readable(e.Header(), e.Encoding()) {
 		return nil, fmt.Errorf("the copy is encoded with %.20q, which the reader does not take", e.Encoding())
 	}
@@ -103,12 +104,12 @@ func (n *Node) openCached(p *plan, e cache.Entry) (*found, error) {
 	switch {
 	case !ok || !obj.Complete():
 		err = errNotCached
-	case p.req.Pin != nil && h.SHA256 != *p.req.Pin:
-		err = errors.New("the copy does not have the checksum asked for")
-	case p.req.Pin != nil:
+	case p.req.Pin != nil && h.SHA256 != *p.req.Pin, p.req.Object != nil && e.Object() != *p.req.Object:
+		err = errChecksum
+	case p.req.Pin != nil || p.req.Object != nil:
 		c.level = trust.Pinned
-	case e.Level < p.min:
-		err = fmt.Errorf("the copy is %s, %s is asked for", e.Level, p.min)
+	default:
+		err = n.admitCached(ctx, p, c)
 	}
 	if err != nil {
 		c.close()

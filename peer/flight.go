@@ -180,6 +180,9 @@ func (n *Node) prepare(fl *flight) {
 	if resource.Shareable(p.req.HTTP.Header, http.StatusOK, h) != nil {
 		return
 	}
+	if verified(resp) {
+		p.digest.Store(reprDigest(h))
+	}
 	fl.fill = newFill(size, n.spoolFor(fl, size), fl.cancel)
 	fl.joinable = fl.key != "" && fl.fill.spool != nil && !hasDirective(h, "no-cache") && !hasDirective(h, "max-age=0")
 }

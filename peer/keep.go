@@ -54,6 +54,7 @@ func (n *Node) keepOwn(fl *flight) {
 		ObservedAt: fl.began.Unix()}.Sign(n.cfg.Identity)
 	n.keep(cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix()})
 	fl.fill.stored(head.ID())
+	n.unlisted(p.url, head.ID())
 }
 
 // keep remembers a response whose object is complete in the store.

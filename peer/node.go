@@ -12,6 +12,7 @@ import (
 	"nt/internal/resource"
 	"nt/peer/cache"
 	"nt/peer/origin"
+	"nt/peer/publisher"
 	"nt/peer/trust"
 	"nt/transport"
 )
@@ -39,6 +40,8 @@ type Config struct {
 	// of the caller's own; nil is none.
 	Notaries func() map[resource.WitnessKey]string
 	Identity ed25519.PrivateKey
+	// Publishers remembers what sites say about themselves; nil learns nothing.
+	Publishers *publisher.Store
 	// Sharing says what is announced.
 	Sharing Sharing
 	// Shelf is what the transports serve from; nil if they serve nothing.
@@ -63,6 +66,7 @@ type Node struct {
 	fetches    fetches
 	outages    outages
 	neighbours neighbours
+	sites      sites
 	ann        *announcer     // nil when nothing is shared
 	filling    gauge          // bodies that may yet be stored
 	work       sync.WaitGroup // every goroutine

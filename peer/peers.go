@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"nt/internal/resource"
@@ -29,7 +27,9 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	if err != nil {
 		return nil, []Attempt{{"locator", err}}, nil
 	}
-	candidates := trust.Judge(n.cfg.Now(), key, n.foreign(known.Evidence), known.FirstOutage, n.policy())
+	policy := n.policy()
+	policy.Claim = n.claim(ctx, p, true)
+	candidates := trust.Judge(n.cfg.Now(), key, append(n.foreign(known.Evidence), n.ownWord(p)...), known.FirstOutage, policy)
 	if len(candidates) == 0 {
 		return nil, []Attempt{{"peers", errNoHolder}}, nil
 	}
@@ -40,21 +40,36 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 			tried = append(tried, Attempt{"peers", fmt.Errorf("the copy is encoded with %.20q", c.Statement.Encoding())})
 			continue
 		}
-		risky := isRisky(p.url, c)
-		if p.req.Pin == nil && (c.Level < p.min || risky) {
-			low.Found, low.Risky = append(low.Found, c), low.Risky || c.Level >= p.min
+		pin := n.admit(p, &c, low, policy.Claim)
+		if pin == nil && p.req.Object != nil {
+			tried = append(tried, Attempt{"peers", errors.New("they have another version")})
+		}
+		if pin == nil {
 			continue
 		}
-		got, err := n.startFetch(ctx, p, c, known, accept)
-		if err == nil {
+		got, err := n.startFetch(ctx, p, c, pin, known, accept)
+		var risky *riskyError
+		switch {
+		case err == nil:
 			return got, nil, nil
+		case errors.As(err, &risky):
+			low.Found, low.Risky = append(low.Found, c), true
+		case pin.otherwise:
+			low.Found = append(low.Found, c)
+		default:
+			tried = append(tried, Attempt{"peers", err})
 		}
-		tried = append(tried, Attempt{"peers", err})
 	}
-	if len(low.Found) > 0 && len(tried) == 0 {
+	if len(low.Found) > 0 && allMissing(tried) {
 		return nil, nil, low
 	}
 	return nil, tried, nil
+}
+
+// allMissing reports whether nothing that was believable enough was to be had anywhere: then
+// what there is, and was refused, says more.
+func allMissing(tried []Attempt) bool {
+	return !slices.ContainsFunc(tried, func(a Attempt) bool { return !errors.Is(a.Err, errNoHolder) })
 }
 
 // foreign leaves out what this node itself said at the locator: that lies in its
@@ -62,6 +77,20 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 func (n *Node) foreign(evidence []trust.Evidence) []trust.Evidence {
 	own := resource.WitnessKey(n.id())
 	return slices.DeleteFunc(slices.Clone(evidence), func(e trust.Evidence) bool { return e.Statement.Witness == own })
+}
+
+// ownWord is what this node saw itself at the plan's URL and whose bytes it has lost since.
+func (n *Node) ownWord(p *plan) []trust.Evidence {
+	if n.cfg.Cache == nil {
+		return nil
+	}
+	var out []trust.Evidence
+	for _, e := range n.cfg.Cache.Get(p.url) {
+		if e.Level == trust.Self && !e.Invalid {
+			out = append(out, trust.Evidence{Statement: e.Statement})
+		}
+	}
+	return out
 }
 
 // policy is whom the user trusts, with the notaries known by now.
@@ -82,9 +111,9 @@ func (n *Node) lookup(ctx context.Context, key resource.Key) (Found, error) {
 }
 
 // startFetch begins to fetch one candidate and waits for its first bytes.
-func (n *Node) startFetch(ctx context.Context, p *plan, cand trust.Candidate, known Found, accept acceptFunc) (*found, error) {
+func (n *Node) startFetch(ctx context.Context, p *plan, cand trust.Candidate, pin *pin, known Found, accept acceptFunc) (*found, error) {
 	u := p.url
-	c := &found{n: n, p: p, level: cand.Level, disputed: cand.Disputed, source: SourcePeers, entry: cache.Entry{
+	c := &found{n: n, p: p, level: cand.Level, pin: pin, disputed: cand.Dissent || cand.Disputed, source: SourcePeers, entry: cache.Entry{
 		URL: u.String(), Statement: cand.Statement, Level: cand.Level, Witnesses: capped(cand.Witnesses), StoredAt: n.cfg.Now().Unix(),
 	}}
 	if p.req.HTTP.Method == http.MethodHead {
@@ -119,18 +148,20 @@ func (c *found) begin(ctx context.Context) error {
 		if ok && h.Size != c.entry.Size() {
 			return fmt.Errorf("the witness says %d bytes, the object has %d", c.entry.Size(), h.Size)
 		}
-		if pin := c.p.req.Pin; ok && pin != nil {
-			if h.SHA256 != *pin {
+		if ok {
+			if err := c.checkPin(h.SHA256); err != nil {
 				c.fetch.reject()
-				return errors.New("the copy does not have the checksum asked for")
+				return err
 			}
-			c.level = trust.Pinned
 		}
 		if ok && h.NumChunks() == 0 {
 			return nil
 		}
 		if ok {
-			return c.obj.Wait(ctx, 0)
+			if err := c.obj.Wait(ctx, 0); err != nil {
+				return err
+			}
+			return c.checkBeginning()
 		}
 		select {
 		case <-changed:
@@ -158,32 +189,6 @@ func holdersOf(known Found, s resource.Statement) []Holder {
 		}
 	}
 	return out
-}
-
-// risky are types and extensions that run, or unpack into what runs.
-var (
-	riskyTypes = map[string]bool{
-		"application/x-msdownload": true, "application/x-executable": true, "application/x-elf": true, "application/x-sh": true,
-		"application/x-msi": true, "application/vnd.microsoft.portable-executable": true, "application/x-apple-diskimage": true,
-		"application/java-archive": true, "application/vnd.android.package-archive": true, "application/x-debian-package": true,
-		"application/vnd.debian.binary-package": true, "application/x-rpm": true, "application/zip": true, "application/gzip": true,
-		"application/x-gzip": true, "application/x-tar": true, "application/x-xz": true, "application/x-bzip2": true,
-		"application/x-7z-compressed": true, "application/vnd.rar": true, "application/zstd": true, "text/x-shellscript": true,
-	}
-	riskyExtensions = map[string]bool{
-		".exe": true, ".msi": true, ".dll": true, ".bat": true, ".cmd": true, ".ps1": true, ".sh": true, ".run": true, ".appimage": true,
-		".dmg": true, ".pkg": true, ".deb": true, ".rpm": true, ".apk": true, ".jar": true, ".zip": true, ".gz": true, ".tgz": true,
-		".bz2": true, ".xz": true, ".zst": true, ".7z": true, ".rar": true, ".tar": true, ".iso": true, ".img": true, ".whl": true, ".gem": true,
-	}
-)
-
-// isRisky reports whether a copy may not be handed out without a checksum at its
-// level: programs and archives below notary (design section 7).
-func isRisky(u resource.URL, c trust.Candidate) bool {
-	if c.Level >= trust.Notary {
-		return false
-	}
-	return riskyTypes[mediaType(c.Statement.Header)] || riskyExtensions[strings.ToLower(path.Ext(u.Path()))]
 }
 
 // capped keeps as many witnesses as a cache entry may name.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"sync"
+	"sync/atomic"
 
 	"nt/chunker"
 	"nt/internal/resource"
@@ -25,6 +26,8 @@ type Request struct {
 	// Pin is the SHA-256 the content must have; a copy that has it is trust.Pinned.
 	// What the origin sends is not held back: its reader compares.
 	Pin *chunker.Hash
+	// Object is the one object that is accepted, as good as a Pin; nil is any.
+	Object *chunker.ObjectID
 	// IgnoreQuery names query parameters that do not tell copies apart.
 	IgnoreQuery []string
 	// Limit is the highest rate at which peers may send, in bytes per second; 0 is unlimited.
@@ -50,6 +53,11 @@ type plan struct {
 	store bool
 	min   trust.Level
 	live  *Live
+	// digest is the SHA-256 that the origin itself says the content has (Repr-Digest over
+	// a valid certificate), while it still answered.
+	digest atomic.Pointer[chunker.Hash]
+	// proving: the content proves itself, so that nobody's word about it is needed.
+	proving bool
 
 	informing sync.Mutex
 	returned  bool // Do has returned: no more 1xx. Guarded by informing.

@@ -94,10 +94,16 @@ func (e *Refusal) untrusted(err *peer.UntrustedError) {
 	e.Tried = append(e.Tried, fmt.Sprintf("origin: %v", err.Origin))
 	for _, c := range err.Found {
 		e.Tried = append(e.Tried, fmt.Sprintf("a copy that is %s: %s", c.Level,
-			trust.Describe(c.Level, c.Witnesses, c.Statement.Time(), c.Disputed, "")))
+			trust.Describe(c.Level, c.Witnesses, c.Statement.Time(), c.Dissent || c.Disputed, "")))
 	}
 	e.Hint = fmt.Sprintf("A copy must be %s. To read one that is less, run: nt fetch --trust LEVEL URL", err.Need)
-	if err.Risky {
+	switch {
+	case err.Publisher != "":
+		e.Hint = err.Error() + ". To read one whose SHA-256 you know, run: nt fetch --checksum sha-256=HEX URL"
+	case err.Disputed():
+		e.Title = "The origin is down and its copies contradict each other"
+		e.Hint = "To read one of them, run: nt fetch --object ID URL; " + err.Error()
+	case err.Risky:
 		e.Hint = "This is a program or an archive: fetch it with nt fetch --checksum sha-256=HEX URL"
 	}
 }
