@@ -136,7 +136,8 @@ func (failing) Close() error                { return nil }
 
 // TestRouletteOverBothWires: the real nodes run in virtual time and finish.
 func TestRouletteOverBothWires(t *testing.T) {
-	for _, s := range []System{Roulette("tuned", "kcp", startKCPClock), Roulette("tuned", "udp", nil)} {
+	for _, s := range []System{Roulette("tuned", "kcp", startKCPClock), Roulette("tuned", "udp", nil),
+		Roulette("classic", "kcp", startKCPClock), Roulette("classic", "udp", nil)} {
 		if r := run(t, s, Case{Seed: 1, Size: 64 << 10, Kbps: 800, Rate: 4, Readers: 8}); !r.Stable || r.Done != 8 || r.Received < 1 || r.Received > 3 {
 			t.Errorf("%s %s", r.Line(), r.Note())
 		}

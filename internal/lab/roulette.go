@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"nt/plugins/roulette/swarm"
 	"nt/transport"
@@ -25,6 +26,9 @@ func openRoulette(n *Node, profile, wire string) (Client, error) {
 	env := transport.Env{Key: nodeKey(n.Index), Packet: socket, Dial: n.Host.Dial, Options: func(v any) error {
 		o := v.(*swarm.Options)
 		o.Profile, o.Wire = profile, wire
+		if profile == "classic" { // the paper's readers wait; its pool tells what does not stabilise
+			o.Stall = time.Minute
+		}
 		if n.Seed {
 			o.Uplink = n.World.Case.SeedUp * 125
 			o.MaxSessions = 1 << 14

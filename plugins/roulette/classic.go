@@ -62,13 +62,29 @@ func (c *Core) receiveClassic(v *neighbour, m Message) {
 }
 
 // classicWelcome takes the FMD and the first neighbours; what the seed offers is then
-// asked for as everywhere.
+// asked for as everywhere. A later one repairs a partition and disturbs no handshake.
 func (c *Core) classicWelcome(v *neighbour, m *Welcome) {
-	joining := v.seed && v.state == StateFirstHandshake && v.cl.offer == nil
-	c.receiveWelcome(v, m)
-	if joining && c.byID[v.id] != nil {
-		v.state, v.cl.tries = StateInit, 0
+	state, deadline := v.state, v.deadline
+	joining := v.seed && state == StateFirstHandshake && v.cl.offer == nil
+	if c.receiveWelcome(v, m); c.byID[v.id] == nil {
+		return
 	}
+	if joining {
+		state, deadline, v.cl.tries = StateInit, 0, 0
+	}
+	v.state, v.deadline = state, deadline
+}
+
+// repair mends a partition (F20): when nothing came for long, seeds and the locator are asked
+// for other neighbours.
+func (c *Core) repair() {
+	c.progress = c.now
+	for _, v := range c.neighbours {
+		if v.seed && c.known {
+			c.send(v, &Join{Object: c.cfg.Object})
+		}
+	}
+	c.emit(WantPeers{})
 }
 
 // classicNotSeed takes a peer that answers JOIN with STATUS for what it is: a reader.
@@ -102,9 +118,8 @@ func (c *Core) stepClassic() {
 	if c.now >= c.seekAt {
 		c.seek()
 	}
-	if c.now >= c.progress+c.p.RescueAfter { // the partition is repaired by the locator (F20)
-		c.progress = c.now
-		c.emit(WantPeers{})
+	if c.now >= c.progress+c.p.RescueAfter {
+		c.repair()
 	}
 }
 

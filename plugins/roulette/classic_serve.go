@@ -37,7 +37,7 @@ func (c *Core) serveSecond(v *neighbour, m *SecondHandshake) {
 			continue
 		}
 		size := c.header.ChunkLen(int(i))
-		if !c.cfg.Seed && !v.tab.within(&c.p, size) {
+		if c.cfg.Seed && c.flooded() || !c.cfg.Seed && !v.tab.within(&c.p, size) {
 			return
 		}
 		for off := 0; off < size; off += BlockSize {
@@ -48,3 +48,7 @@ func (c *Core) serveSecond(v *neighbour, m *SecondHandshake) {
 		c.cache.add(v.id, len(c.neighbours))
 	}
 }
+
+// flooded reports whether a seed that knows its uplink has as much in its modem as it should. The
+// 2006 seed sends all the same; then its full queue swallows what newcomers need to get in.
+func (c *Core) flooded() bool { return c.p.Backlog > 0 && c.cfg.Uplink.waiting() > c.p.Backlog }

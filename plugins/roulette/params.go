@@ -52,7 +52,7 @@ type Params struct {
 	PiggybackWait time.Duration // how long a request waits for a DATA going the same way (R3)
 	StatusEvery   time.Duration // between two STATUS when the uplink is idle (R6)
 	StatusSame    time.Duration // between two to the same neighbour
-	Backlog       time.Duration // what the pacer lets wait in the modem (R8)
+	Backlog       time.Duration // what the pacer lets wait in the modem (R8); classic: what a seed lets wait before it is silent, 0: no end
 	StartRate     int           // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
 	KnownRate     int           // bytes/s of uplink if the user says so; 0: measured
 	RescueAfter   time.Duration // without progress (R9); classic: the locator is asked then (F20)
@@ -103,7 +103,7 @@ func Classic() Params {
 		MaxTable: 128, DeadAfter: 30 * time.Second, Resends: 4, HelloRetry: 500 * time.Millisecond,
 		Tab: 4096, TabFraction: 0.9,
 		FirstBurst: 16, MinTimeout: 100 * time.Millisecond, MaxTimeout: 4 * time.Second,
-		LookAgain: 500 * time.Millisecond, Endgame: 4, RescueAfter: 2 * time.Second,
+		LookAgain: 500 * time.Millisecond, Endgame: 4, RescueAfter: 2 * time.Second, Backlog: 300 * time.Millisecond,
 		MaxQueue: MaxBurst,
 		JoinList: 4, JoinMin: 1, JoinShare: 1, JoinOld: time.Hour, MemberTTL: time.Hour, MaxMembers: 1 << 14,
 	}

@@ -187,7 +187,7 @@ func (w *World) addHost(seed bool) *host {
 	} else if w.cfg.KnowUplink {
 		p.KnownRate = int(w.cfg.UpKbps * 125)
 	}
-	if p.Profile == roulette.ProfileClassic {
+	if p.Profile == roulette.ProfileClassic && !seed {
 		p.KnownRate = 1 << 30 // never paced
 	}
 	h.core = roulette.New(roulette.Config{Params: p, Rand: rand.New(rand.NewPCG(w.cfg.Seed, uint64(i)+100)),
