@@ -93,6 +93,7 @@ type PeerEntry struct {
 type Logged struct {
 	Statement resource.Statement `json:"statement"`
 	LoggedAt  int64              `json:"logged_at"` // Unix seconds, by the tracker's clock
+	KeySince  int64              `json:"key_since"` // when the tracker first heard of the witness, Unix seconds; 0 if it does not know
 	Group     string             `json:"group"`     // opaque label of the witness's /16 or /32; "" if another peer brought it
 }
 

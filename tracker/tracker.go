@@ -67,6 +67,7 @@ type Tracker struct {
 	draws   atomic.Uint64
 	count   *counters
 	checked *verified
+	ages    *keyAges
 }
 
 // New returns a Tracker over cfg.Store.
@@ -84,7 +85,7 @@ func New(cfg Config) (*Tracker, error) {
 		rand.Read(cfg.Secret[:]) // never fails
 	}
 	seed := binary.BigEndian.Uint64(cfg.Secret.mac("sample", nil))
-	return &Tracker{cfg: cfg, seed: seed, count: newCounters(), checked: &verified{seed: maphash.MakeSeed()}}, nil
+	return &Tracker{cfg: cfg, seed: seed, count: newCounters(), checked: &verified{seed: maphash.MakeSeed()}, ages: newKeyAges()}, nil
 }
 
 func orDefault(d, def time.Duration) time.Duration {
@@ -130,6 +131,9 @@ func (t *Tracker) Announce(now time.Time, from netip.Addr, req AnnounceRequest) 
 			continue
 		}
 		t.count.items.Add(1)
+		if st.Witness == resource.WitnessKey(req.Peer.ID) {
+			t.ages.hear(now, st.Witness)
+		}
 		if !urls[i].IsZero() {
 			t.cfg.Notary.Offer(now, urls[i], st)
 		}
@@ -254,7 +258,7 @@ func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, 
 		})
 	}
 	for _, k := range swarm.Statements {
-		l := Logged{Statement: k.Statement, LoggedAt: k.LoggedAt}
+		l := Logged{Statement: k.Statement, LoggedAt: k.LoggedAt, KeySince: t.keySince(k)}
 		if !k.Relayed {
 			l.Group = t.cfg.Secret.groupLabel(k.From.Widen())
 		}

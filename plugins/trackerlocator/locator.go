@@ -86,6 +86,7 @@ func (l *Locator) merge(answers []tracker.Result) peer.Found {
 		for _, s := range a.Statements {
 			found.Evidence = append(found.Evidence, trust.Evidence{
 				Statement: s.Statement, LoggedAt: time.Unix(s.LoggedAt, 0).UTC(), Group: s.Group, Locator: l.clients[i].Name(),
+				KeySince: unixOrZero(s.KeySince),
 			})
 		}
 		if t := time.Unix(a.FirstOutage, 0).UTC(); a.FirstOutage > 0 && (found.FirstOutage.IsZero() || t.Before(found.FirstOutage)) {
@@ -93,6 +94,14 @@ func (l *Locator) merge(answers []tracker.Result) peer.Found {
 		}
 	}
 	return found
+}
+
+// unixOrZero is the zero Time for 0.
+func unixOrZero(seconds int64) time.Time {
+	if seconds <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
 
 // addHolder adds what tracker i says of a peer. A peer that several trackers
