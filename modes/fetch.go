@@ -80,7 +80,10 @@ func (a *app) openFetchNode(c *fetchCmd) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := a.nodeOptions(c.Reach, key, cache, "")
+	o, err := a.nodeOptions(c.Reach, key, cache, "")
+	if err != nil {
+		return nil, err
+	}
 	o.connect = time.Duration(c.ConnectTimeout)
 	return openNode(a.ctx, o)
 }

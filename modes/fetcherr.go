@@ -77,6 +77,9 @@ func (t *transfer) trustHint(e *peer.UntrustedError) string {
 	case e.Risky:
 		return "name its SHA-256 with --checksum sha-256=HEX"
 	}
+	if n := t.app.common.Quorum; n > 1 && best < trust.Notary && e.Need <= trust.Notary {
+		return fmt.Sprintf("--quorum wants %d independent notaries that saw the same; --quorum 1 takes the word of one, --checksum sha-256=HEX the version you know", n)
+	}
 	return fmt.Sprintf("if you know what it should be, name it with --checksum sha-256=HEX; --trust %s takes it as it is", level)
 }
 

@@ -35,6 +35,8 @@ type cli struct {
 type commonFlags struct {
 	Config       string   `placeholder:"FILE" group:"common" help:"Configuration file (TOML). Default: nt/nt.toml in the user's configuration directory, then /etc/nt/nt.toml."`
 	Tracker      []string `placeholder:"ADDR[#KEY]" group:"common" help:"Tracker to use; repeatable. KEY pins its notary."`
+	Notary       []string `placeholder:"NAME#KEY" group:"common" help:"Key of a notary that is no tracker of yours, and who runs it; repeatable."`
+	Quorum       int      `default:"1" placeholder:"N" group:"common" help:"How many independent notaries must have seen the same. Those of one host count once."`
 	Listen       string   `placeholder:"ADDR" group:"common" help:"Own address of peer, seed or tracker, HOST:PORT; port 0 picks one."`
 	Cache        string   `placeholder:"DIR" group:"common" help:"Where content is kept."`
 	AllowPrivate bool     `group:"common" help:"Use and share addresses that are not public: for tests and closed networks."`

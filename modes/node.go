@@ -51,11 +51,16 @@ type nodeOptions struct {
 	connect      time.Duration
 	config       *config // options of transports; nil for none
 	notaries     notaryMemory
+	trust        trust.Policy // whom the user believes besides the trackers
 	log          *slog.Logger
 }
 
 // nodeOptions collects what flags and configuration say.
-func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, listen string) nodeOptions {
+func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, listen string) (nodeOptions, error) {
+	whom, err := a.trustees()
+	if err != nil {
+		return nodeOptions{}, err
+	}
 	var remembered notaryMemory
 	if dir, err := a.env.stateDir(); err == nil {
 		remembered = notaryMemory(filepath.Join(dir, "notaries"))
@@ -63,8 +68,8 @@ func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, li
 	return nodeOptions{
 		key: key, cacheDir: cacheDir, trackers: a.common.Tracker, listen: listen, transport: reach.Transport,
 		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout),
-		config: &a.config, notaries: remembered, log: a.log,
-	}
+		config: &a.config, notaries: remembered, trust: whom, log: a.log,
+	}, nil
 }
 
 // node is a running peer.Node with everything it stands on.
@@ -164,7 +169,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	}
 	n.Node = peer.NewNode(peer.Config{
 		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
-		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}}, Notaries: known,
+		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}, Notaries: o.trust.Notaries, Quorum: o.trust.Quorum}, Notaries: known,
 		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}, Shelf: n.shelf, Publishers: n.publishers,
 		Patience: o.patience, StallTimeout: o.stall, Log: o.log,
 	})

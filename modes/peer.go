@@ -44,7 +44,10 @@ func (c *peerCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	o := peerOptions{node: a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")), adminAddr: c.AdminAddr}
+	o := peerOptions{adminAddr: c.AdminAddr}
+	if o.node, err = a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")); err != nil {
+		return err
+	}
 	o.node.cacheSize, o.node.share = int64(c.CacheSize), !c.NoShare
 	o.node.deny, o.node.only = c.Deny, c.Only
 	if c.Proxy {

@@ -42,7 +42,9 @@ func (c *seedCmd) Run(a *app) error {
 	}
 	o := seedOptions{
 		dir: c.Dir, httpAddr: c.HTTPAddr, base: c.URL, rescan: time.Duration(c.Rescan),
-		node: a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")),
+	}
+	if o.node, err = a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")); err != nil {
+		return err
 	}
 	if err := c.publish(&o); err != nil {
 		return err

@@ -83,7 +83,11 @@ func mark(r *Response, now time.Time) {
 	r.Header.Set(FieldSource, string(pv.Source))
 	r.Header.Set(FieldTrust, pv.Level.String())
 	r.Header.Set(FieldObserved, pv.ObservedAt.UTC().Format(time.RFC3339))
-	r.Header.Set(FieldNote, oneLine(trust.Describe(pv.Level, pv.Witnesses, pv.ObservedAt, pv.Disputed, shortReason(pv.OriginError))))
+	note := trust.Describe(pv.Level, pv.Witnesses, pv.ObservedAt, pv.Disputed, shortReason(pv.OriginError))
+	if pv.Level == trust.Notary && strings.HasPrefix(pv.URL, "http:") {
+		note += "; the notary saw it over plain http"
+	}
+	r.Header.Set(FieldNote, oneLine(note))
 }
 
 // oneLine makes text fit for a header field: what witnesses and errors say is foreign.

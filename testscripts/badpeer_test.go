@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"nt/chunker"
@@ -34,6 +35,8 @@ import (
 //	absent      says that it does not have it
 //	cut         half of every reply
 //	forged      serves, flawlessly, another content than the origin had
+//	wrongheader serves another object's metadata in place of the one asked for
+//	sybils      as forged, and announces under 1,000 keys
 func badpeerMain(args []string) int {
 	flags := flag.NewFlagSet("badpeer", flag.ContinueOnError)
 	kind := flags.String("kind", "good", "how to misbehave")
@@ -44,7 +47,7 @@ func badpeerMain(args []string) int {
 		return 2
 	}
 	content, err := os.ReadFile(*file)
-	if err == nil && *kind == "forged" {
+	if err == nil && (*kind == "forged" || *kind == "sybils") {
 		content = append([]byte("<p>Send money to the following account:</p>"), content...)
 	}
 	if err == nil {
@@ -68,8 +71,17 @@ func serveBadly(kind string, content []byte, rawURL, address string) error {
 	if err != nil {
 		return err
 	}
-	if err := announce(head, rawURL, address, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
-		return err
+	keys := 1
+	if kind == "sybils" {
+		keys = 1000
+	}
+	for range keys {
+		if err := announce(head, rawURL, address, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
+			if kind == "sybils" && strings.Contains(err.Error(), "quota") {
+				continue // one network may not hold more of it
+			}
+			return err
+		}
 	}
 	good, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -113,6 +125,7 @@ func announce(head chunker.Header, rawURL, address string, port uint16) error {
 		Key: u.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, ObservedAt: time.Now().Unix(),
 		Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 	}.Sign(key)
+	defer c.Close()
 	done, err := c.Announce(context.Background(), []tracker.Item{{Statement: s}})
 	if err == nil && len(done.Refused) > 0 {
 		err = fmt.Errorf("refused: %v", done.Refused)
@@ -147,6 +160,8 @@ func misbehave(kind, good string, w http.ResponseWriter, r *http.Request) {
 		body[len(body)-1] ^= 1
 	case kind == "wrongproof" && len(body) > chunker.HeaderSize+8:
 		body[chunker.HeaderSize+8] ^= 1
+	case kind == "wrongheader" && len(body) > chunker.HeaderSize:
+		body[8] ^= 1
 	case kind == "endless":
 		w.Header().Del("Content-Length")
 		w.WriteHeader(resp.StatusCode)
