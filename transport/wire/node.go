@@ -46,6 +46,8 @@ type Config struct {
 type Node struct {
 	conf    Config
 	udp     *net.UDPConn // conf.Conn, if it is one
+	offload offload      // of udp
+	out     *outbox      // nil without udp
 	gate    gate
 	dh      noise.DHKey
 	id      transport.PeerID
@@ -100,17 +102,28 @@ func Listen(conf Config) (*Node, error) {
 		groups: map[netip.Prefix]int{}, dials: map[[nonceSize]byte]*Session{}, watch: map[[nonceSize]byte]chan<- tokenMsg{},
 		punched: map[punchKey]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	// The concrete type and nothing that embeds it: a wrapper's own methods must not be passed by.
-	n.udp, _ = conf.Conn.(*net.UDPConn)
+	if n.udp, _ = conf.Conn.(*net.UDPConn); n.udp != nil {
+		n.offload = newOffload(n.udp)
+		_ = n.udp.SetReadBuffer(socketBuffer) // as much of it as the system allows
+		_ = n.udp.SetWriteBuffer(socketBuffer)
+	}
 	n.nat.local = ownAddrs(conf.Conn.LocalAddr())
 	copy(n.id[:], conf.Key.Public().(ed25519.PublicKey))
 	if _, err := rand.Read(n.gate.secret[:]); err != nil {
 		return nil, err
+	}
+	if n.udp != nil {
+		n.out = newOutbox(n.writeBatch)
 	}
 	n.wg.Add(2)
 	go n.readLoop()
 	go n.timeLoop()
 	return n, nil
 }
+
+// socketBuffer is what the kernel should hold for a node in each direction, in bytes:
+// the bursts of several fast sessions while this process waits for a processor.
+const socketBuffer = 4 << 20
 
 func setDefault[T comparable](v *T, d T) {
 	var zero T
@@ -151,6 +164,9 @@ func (n *Node) Close() error {
 		s.Close()
 	}
 	close(n.done)
+	if n.out != nil {
+		n.out.close()
+	}
 	err := n.conf.Conn.Close()
 	n.wg.Wait()
 	return err
@@ -167,9 +183,38 @@ func (n *Node) snapshot() []*Session {
 
 func (n *Node) now() time.Time { return n.conf.Now() }
 
-func (n *Node) write(b []byte, to netip.AddrPort) (err error) {
+// write sends a datagram of a handshake at once.
+func (n *Node) write(b []byte, to netip.AddrPort) error {
 	n.count.out.Add(1)
 	n.count.bytesOut.Add(uint64(len(b)))
+	return n.writeTo(b, to)
+}
+
+// queue sends a datagram of a session, together with others where that is cheaper.
+func (n *Node) queue(b []byte, to netip.AddrPort) error {
+	if n.out == nil {
+		return n.write(b, to)
+	}
+	n.count.out.Add(1)
+	n.count.bytesOut.Add(uint64(len(b)))
+	n.out.add(b, to)
+	return nil
+}
+
+// writeBatch is the outbox's writer. Offloading fails where the path takes
+// smaller datagrams or a network card cannot sum them: then one after another.
+func (n *Node) writeBatch(b *batch) {
+	if b.n > 1 && n.offload.segment && n.offload.send(n.udp, b.buf, b.size, b.to) == nil {
+		return
+	}
+	for p := b.buf; len(p) > 0; {
+		k := min(b.size, len(p))
+		_ = n.writeTo(p[:k], b.to)
+		p = p[k:]
+	}
+}
+
+func (n *Node) writeTo(b []byte, to netip.AddrPort) (err error) {
 	if n.udp != nil {
 		_, err = n.udp.WriteToUDPAddrPort(b, to)
 	} else {
@@ -178,24 +223,25 @@ func (n *Node) write(b []byte, to netip.AddrPort) (err error) {
 	return err
 }
 
-func (n *Node) read(b []byte) (size int, from netip.AddrPort, err error) {
+// read reads one datagram, or several of size bytes of which the last may be shorter.
+func (n *Node) read(b, oob []byte) (total, size int, from netip.AddrPort, err error) {
 	if n.udp != nil {
-		size, from, err = n.udp.ReadFromUDPAddrPort(b)
-		return size, unmap(from), err
+		total, size, from, err = n.offload.receive(n.udp, b, oob)
+		return total, size, unmap(from), err
 	}
-	size, addr, err := n.conf.Conn.ReadFrom(b)
+	total, addr, err := n.conf.Conn.ReadFrom(b)
 	if udp, ok := addr.(*net.UDPAddr); ok {
 		from = unmap(udp.AddrPort())
 	}
-	return size, from, err
+	return total, total, from, err
 }
 
 // readLoop is the one reader of the socket.
 func (n *Node) readLoop() {
 	defer n.wg.Done()
-	buf := make([]byte, MaxDatagram+1)
+	buf, oob := make([]byte, n.offload.readSize()), make([]byte, 64)
 	for {
-		size, from, err := n.read(buf)
+		total, size, from, err := n.read(buf, oob)
 		if err != nil {
 			if n.isClosed() || errors.Is(err, net.ErrClosed) {
 				return
@@ -203,8 +249,11 @@ func (n *Node) readLoop() {
 			n.conf.Log.Debug("reading the UDP socket", "error", err)
 			continue // ICMP errors of other peers surface here
 		}
-		if from.IsValid() {
-			n.receive(buf[:size], from)
+		if !from.IsValid() {
+			continue
+		}
+		for b := buf[:total]; len(b) > 0; b = b[min(size, len(b)):] {
+			n.receive(b[:min(size, len(b))], from)
 		}
 	}
 }

@@ -158,7 +158,7 @@ func (s *Session) Send(ch Channel, packet []byte) error {
 		return err
 	}
 	s.lastSent.Store(s.node.now().UnixNano())
-	return s.node.write(b, s.key.addr)
+	return s.node.queue(b, s.key.addr)
 }
 
 // seal appends the Data datagram of a packet to b.
