@@ -15,8 +15,15 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 		return c.p.HelloRetry, c.p.HelloRetry * 3 / 2
 	}
 	soft = l.mean + 2*l.dev + c.p.LateSlack
-	return soft, soft + l.dev*4 + c.p.LateSlack*3
+	hard = soft + l.dev*4 + c.p.LateSlack*3
+	if v.extra > 0 { // much is under way, and a busy processor on either side holds all of it up
+		soft, hard = soft+fastSlack, hard+4*fastSlack
+	}
+	return soft, hard
 }
+
+// fastSlack is added to what a fast neighbour may take.
+const fastSlack = 150 * time.Millisecond
 
 // silence is how long a neighbour that owes us answers may say nothing at all.
 func (c *Core) silence(v *neighbour) time.Duration {
@@ -68,6 +75,9 @@ const maxOld = 16
 func (c *Core) giveUp(v *neighbour, i int) {
 	c.stats.GivenUp++
 	a := v.asked[i]
+	if v.extra > 0 && a.sentAt() >= v.cutAt { // once for what is under way
+		v.extra, v.lossy, v.cutAt = v.extra/2, true, c.now
+	}
 	c.takeOff(v, i)
 	if len(v.old) >= maxOld {
 		v.old = append(v.old[:0], v.old[1:]...)
@@ -112,14 +122,20 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 	a := &v.asked[at]
 	v.lat.add(c.now - a.at)
 	c.lat.add(c.now - a.at)
-	if a.left--; a.left > 0 && m.For == m.Chunk {
+	if a.made == 0 {
+		a.made = a.at
+		v.quick = c.now-a.at <= v.link.rtt+quickTime && c.train.fast(c.now)
+	}
+	c.widen(v, m, c.now-a.at)
+	if n := blocksIn(m.Len); int(a.left) > n && (m.For == m.Chunk || c.retarget(a, m)) {
+		a.left -= uint8(n)
 		a.at, a.late = c.now, false // the rest is under way
 		return true
 	}
-	sent := a.at
+	sent := a.sentAt()
 	c.takeOff(v, at)
 	for i := 0; i < len(v.asked); i++ {
-		if b := &v.asked[i]; b.at < sent && b.chunk >= 0 {
+		if b := &v.asked[i]; b.sent && b.sentAt() < sent && b.chunk >= 0 {
 			c.giveUp(v, i)
 			i--
 		}
@@ -128,12 +144,31 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 	return true
 }
 
+// retarget makes a request one for the chunk that stands in for what was asked, of
+// which the first blocks have come, and reports whether more are to come.
+func (c *Core) retarget(a *asked, m *Data) bool {
+	if a.chunk < 0 || !c.known || int(m.Chunk) >= c.n || a.chunk == int32(m.Chunk) {
+		return a.chunk == int32(m.Chunk)
+	}
+	old := int(a.chunk)
+	a.chunk, a.first, a.left = int32(m.Chunk), m.Block, uint8(c.blocksOf(int(m.Chunk)))
+	c.reserved[m.Chunk]++
+	c.free.drop(int(m.Chunk))
+	c.reserved[old]--
+	c.refree(old)
+	c.barrenOff()
+	return int(a.left) > blocksIn(m.Len)
+}
+
 func findAsk(list []asked, m *Data) int {
 	for i := range list {
 		a := &list[i]
 		if m.Blind && a.chunk < 0 || !m.Blind && a.sent && a.chunk == int32(m.For) && (m.For != m.Chunk || m.Block >= a.first) {
 			return i
 		}
+	}
+	if m.For != m.Chunk && m.Block > 0 { // more of a chunk that stands in for another: see retarget
+		return slices.IndexFunc(list, func(a asked) bool { return a.chunk == int32(m.Chunk) })
 	}
 	return -1
 }

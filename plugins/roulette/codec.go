@@ -330,7 +330,7 @@ func (r *reader) intros(max int) []Introduction {
 // not write is refused with an error that wraps ErrBadMessage; nothing is
 // allocated for a count that the bytes cannot hold.
 func Parse(b []byte) (Message, error) {
-	if len(b) > MaxMessage {
+	if len(b) > MaxMessage && (len(b) > MaxData || Kind(b[0]) != KindData) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrBadMessage, len(b))
 	}
 	r := &reader{b: b}
@@ -405,6 +405,6 @@ func parseData(r *reader, flag func(byte) bool) Message {
 	}
 	m.Len = len(r.b)
 	m.Payload = r.bytes(m.Len)
-	r.bad = r.bad || m.Len == 0 || m.Len > BlockSize
+	r.bad = r.bad || m.Len == 0 || m.Len > chunker.MaxChunkSize-int(m.Block)*BlockSize
 	return m
 }

@@ -112,7 +112,7 @@ func TestParseRefusesEveryCut(t *testing.T) {
 				t.Errorf("%s: %v does not wrap ErrBadMessage", e.name, err)
 			}
 		}
-		if _, err := Parse(append(wire[:len(wire):len(wire)], make([]byte, MaxMessage)...)); err == nil {
+		if _, err := Parse(append(wire[:len(wire):len(wire)], make([]byte, MaxData)...)); err == nil {
 			t.Errorf("%s: over-long message was accepted", e.name)
 		}
 	}

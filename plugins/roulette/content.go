@@ -14,7 +14,7 @@ type partial struct {
 	mixed bool // from more than one neighbour: nobody to blame
 }
 
-// heldBlock waits for the header or for the proof of its MetaChunk.
+// heldBlock is a run of blocks that waits for the header or for the proof of its MetaChunk.
 type heldBlock struct {
 	from  NeighbourID
 	chunk uint32
@@ -24,24 +24,37 @@ type heldBlock struct {
 	reserved bool
 }
 
-// maxHeld bounds the held blocks; more are dropped and asked for again.
-const maxHeld = 64
+// maxHeld bounds the held runs of blocks and maxHeldBytes their content; more are dropped
+// and asked for again.
+const (
+	maxHeld      = 64
+	maxHeldBytes = 1 << 20
+)
 
 // proofRetry is how long a proof that was asked for may take.
 const proofRetry = 300 * time.Millisecond
 
 func (c *Core) blocksOf(i int) int {
-	return (c.header.ChunkLen(i) + BlockSize - 1) / BlockSize
+	return blocksIn(c.header.ChunkLen(i))
 }
 
-// takeBlock takes one block that was asked for.
+// blocksIn is how many blocks n bytes of a chunk are.
+func blocksIn(n int) int { return (n + BlockSize - 1) / BlockSize }
+
+// isRun reports whether n bytes from a block on are whole blocks of chunk i.
+func (c *Core) isRun(i int, block uint8, n int) bool {
+	end, whole := int(block)*BlockSize+n, c.header.ChunkLen(i)
+	return end == whole || end < whole && n%BlockSize == 0
+}
+
+// takeBlock takes a run of blocks that was asked for.
 func (c *Core) takeBlock(v *neighbour, chunk uint32, block uint8, data []byte) {
 	i := int(chunk)
 	if !c.known {
 		c.hold(v, chunk, block, data)
 		return
 	}
-	if i >= c.n || int(block) >= c.blocksOf(i) || len(data) != min(BlockSize, c.header.ChunkLen(i)-int(block)*BlockSize) {
+	if i >= c.n || !c.isRun(i, block, len(data)) {
 		c.ban(v, ErrDishonest)
 		return
 	}
@@ -54,21 +67,22 @@ func (c *Core) takeBlock(v *neighbour, chunk uint32, block uint8, data []byte) {
 		c.wantProof(v, meta)
 		return
 	}
-	if c.blocks == 1 {
+	p := c.partials[i]
+	if p == nil && len(data) == c.header.ChunkLen(i) {
 		c.put(v, i, data, false)
 		return
 	}
-	p := c.partials[i]
 	if p == nil {
 		p = &partial{buf: make([]byte, c.header.ChunkLen(i)), from: v.id}
 		c.partials[i] = p
 	}
-	if p.got&(1<<block) != 0 {
+	run := (uint64(1)<<blocksIn(len(data)) - 1) << block
+	if p.got&run == run {
 		c.stats.Duplicate++
 		return
 	}
 	p.mixed = p.mixed || p.from != v.id
-	p.got |= 1 << block
+	p.got |= run
 	copy(p.buf[int(block)*BlockSize:], data)
 	if p.got == 1<<c.blocksOf(i)-1 {
 		delete(c.partials, i)
@@ -111,7 +125,11 @@ func (c *Core) stored(v *neighbour, i int) {
 }
 
 func (c *Core) hold(v *neighbour, chunk uint32, block uint8, data []byte) {
-	if len(c.held) < maxHeld {
+	bytes := len(data)
+	for i := range c.held {
+		bytes += len(c.held[i].data)
+	}
+	if len(c.held) < maxHeld && bytes <= maxHeldBytes {
 		if c.known {
 			c.reserved[chunk]++ // it is not asked for again while it waits
 			c.free.drop(int(chunk))

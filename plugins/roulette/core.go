@@ -37,6 +37,12 @@ type Config struct {
 	Ledger *Ledger // shared by the node's swarms
 	Uplink *Uplink // shared by the node's swarms
 	Limit  int     // bytes/s that may be asked for; 0 is unlimited
+	// MaxRun is how many blocks one DATA may carry: more than one only on a wire that
+	// takes messages of MaxData. 0 means one.
+	MaxRun int
+	// Room tells how many bytes a neighbour's session should still be given: beyond it
+	// requests wait, until Advance is called when there is more. nil means any number.
+	Room func(NeighbourID) int
 	// Dials says that the driver reports with Opened or Lost how each Connect
 	// ended; a neighbour's silence counts only from then on. Without it a
 	// neighbour counts as connected at once.
@@ -86,6 +92,7 @@ type Core struct {
 	limit     allowance
 	lat       latency // over all neighbours
 	down      rateMeter
+	train     train
 	progress  time.Duration // last new chunk, or last rescue
 	rescues   int           // in a row, without progress
 	seekAt    time.Duration
@@ -97,28 +104,6 @@ type Core struct {
 	stats     Stats
 	size      []byte // scratch
 	left      bool
-}
-
-// Stats counts what a core saw; for reports and tests.
-type Stats struct {
-	Duplicate int // blocks that were there already
-	Unasked   int // blocks nobody asked for
-	Bad       int // chunks that failed their proof
-	Late      int // requests overdue
-	GivenUp   int // requests released
-	Dead      int // neighbours found dead
-	Met       int // neighbours that answered
-}
-
-// Add adds o's counters to s.
-func (s *Stats) Add(o Stats) {
-	s.Duplicate += o.Duplicate
-	s.Unasked += o.Unasked
-	s.Bad += o.Bad
-	s.Late += o.Late
-	s.GivenUp += o.GivenUp
-	s.Dead += o.Dead
-	s.Met += o.Met
 }
 
 // New returns a core that holds what cfg.Content holds.
@@ -174,11 +159,11 @@ func (c *Core) learnHeader(h chunker.Header) {
 func (c *Core) Actions() []Action {
 	out := c.out
 	c.out = nil
+	for _, v := range c.neighbours {
+		v.emitted = 0
+	}
 	return out
 }
-
-// Stats returns the counters.
-func (c *Core) Stats() Stats { return c.stats }
 
 // Done reports whether every chunk is there.
 func (c *Core) Done() bool { return c.done }
@@ -318,6 +303,7 @@ func (c *Core) send(v *neighbour, m Message) {
 	c.size = Append(c.size[:0], m)
 	n := len(c.size)
 	n += c.unfilled(m)
+	v.emitted += n
 	c.cfg.Uplink.sent(c.now, &v.link, m.Clock().Sent, n)
 	c.emit(Send{v.id, m})
 }

@@ -15,8 +15,15 @@ func (c *Core) outstanding() (open, late int) {
 // window is how many blocks may be outstanding over all neighbours (R3): enough to
 // keep the downlink busy, never so many that it queues for long.
 func (c *Core) window() int {
-	return c.within(max(c.p.WindowBlocks, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize)))
+	extra := 0
+	for _, v := range c.neighbours {
+		extra += v.extra
+	}
+	return c.within(max(c.p.WindowBlocks+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize)))
 }
+
+// pumpRoom is how much room in the window is worth a REQUEST.
+func (c *Core) pumpRoom(window int) int { return max(c.p.PumpRoom, window/16) }
 
 // perNeighbour is how many blocks may be outstanding at one neighbour.
 func (c *Core) perNeighbour(window int) int {
@@ -29,7 +36,7 @@ func (c *Core) pump() {
 	open, _ := c.outstanding()
 	window := c.window()
 	limit := c.perNeighbour(window)
-	if open > window-c.p.PumpRoom {
+	if open > window-c.pumpRoom(window) {
 		return
 	}
 	for open < window {
@@ -130,8 +137,12 @@ func (c *Core) usable(v *neighbour, limit int) bool {
 		limit = c.seedLimit(v, limit)
 	}
 	open, late := v.open()
-	return late == 0 && open < limit && !c.nearlyDone(v)
+	return late == 0 && open < limit+v.extra && len(v.asked) < maxAsked && !c.nearlyDone(v)
 }
+
+// maxAsked is how many requests may be outstanding at one neighbour: less than Tuned
+// lets wait in a queue.
+const maxAsked = 960
 
 // seedLimit is how many blocks may be outstanding at a seed: it has all, so it would be asked
 // for everything. The fewer others there are the more; of a busy one only
@@ -257,9 +268,13 @@ func (v *neighbour) asksFor(i int) bool {
 
 // flushAsks sends the requests that found no DATA to ride on.
 func (c *Core) flushAsks() {
-	for _, v := range c.neighbours {
+	for i := 0; i < len(c.neighbours); i++ {
+		v := c.neighbours[i]
 		if len(v.asks) == 0 || len(v.queued) > 0 && c.now < v.asksAt+c.p.PiggybackWait {
 			continue
+		}
+		if len(v.asks) > MaxAsks {
+			i-- // the rest is for another REQUEST
 		}
 		m := &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()}
 		if v.seed && c.n <= coverMax {
@@ -318,6 +333,7 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	v.delivered++
 	v.tab.received(m.Len)
 	c.down.add(c.now, float64(m.Len))
+	c.train.add(c.now, blocksIn(m.Len))
 	c.cache.add(v.id, len(c.neighbours))
 	c.markHave(v, int(m.Chunk))
 	c.takeBlock(v, m.Chunk, m.Block, m.Payload)

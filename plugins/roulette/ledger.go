@@ -18,8 +18,7 @@ type Account struct {
 // sentence read literally ("sent <= max(4 KB, 90 % of received)") locks two honest
 // peers when each has sent 4.5 KB; read as a tab it works.
 func (a Account) within(p *Params, n int) bool {
-	tab := max(int64(p.Tab), int64(p.TabFraction*float64(a.Received)))
-	return a.Sent+int64(n) <= a.Received+tab
+	return int64(n) <= a.room(p)
 }
 
 // maxAccounts bounds each of a Ledger's tables; the oldest account goes first.
@@ -63,9 +62,18 @@ func (l *Ledger) open(p transport.Peer) tab {
 const groupTabs = 4
 
 func (t tab) within(p *Params, n int) bool {
+	return int64(n) <= t.room(p)
+}
+
+// room is how many bytes may be sent within the tab.
+func (a Account) room(p *Params) int64 {
+	return a.Received + max(int64(p.Tab), int64(p.TabFraction*float64(a.Received))) - a.Sent
+}
+
+func (t tab) room(p *Params) int64 {
 	wide := *p
 	wide.Tab *= groupTabs
-	return t.key.within(p, n) && t.group.within(&wide, n)
+	return min(t.key.room(p), t.group.room(&wide))
 }
 
 func (t tab) sent(n int) {

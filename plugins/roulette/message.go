@@ -9,13 +9,15 @@ import (
 
 // Specification constants of the wire: changing one breaks other nodes.
 const (
-	// BlockSize is how much content one DATA carries at most, in bytes. Every
-	// chunk is a whole number of blocks, except an object's last one; objects up
-	// to 4 MiB have chunks of exactly one block.
+	// BlockSize is the unit of content, in bytes: what one DATA carries where a message
+	// must fit a datagram. Every chunk is a whole number of blocks, except an
+	// object's last one; objects up to 4 MiB have chunks of exactly one block.
 	BlockSize = chunker.MinChunkSize
 	// MaxMessage is the longest message, in bytes: what a session must carry
 	// in one datagram. A full DATA with two IPv6 introductions is the longest.
 	MaxMessage = 1300
+	// MaxData is the longest DATA, on a wire that takes it: a run of blocks of one chunk.
+	MaxData = MaxMessage - BlockSize + chunker.MaxChunkSize
 	// MaxSummary bounds a have summary, in bytes; MaxSummaryData the one on DATA.
 	MaxSummary     = 1 + 1024 // the bitmap of nois.MaxBitmapChunks
 	MaxSummaryData = 34
@@ -141,11 +143,11 @@ type Request struct {
 	Have      []byte
 }
 
-// Data carries one block, and everything a neighbour should know besides.
+// Data carries a run of blocks of one chunk, mostly one block, and everything a neighbour should know besides.
 type Data struct {
 	clock
 	Chunk uint32
-	Block uint8
+	Block uint8 // the first
 	// For is the chunk that was asked for when Chunk stands in for it, else equal to Chunk.
 	For uint32
 	// Blind marks an answer to a blind request.

@@ -53,9 +53,18 @@ type asked struct {
 	chunk int32         // blind: -1
 	first uint8         // first block
 	left  uint8         // blocks still to come; blind: answers still to come
-	at    time.Duration // when it was sent
+	at    time.Duration // when it was sent, or the latest part came
+	made  time.Duration // when it was sent, once a part has come
 	sent  bool          // it left; before, it waits for a DATA to ride on
 	late  bool          // overdue: it no longer takes room in the window
+}
+
+// sentAt is when the request was sent, whatever has come since.
+func (a *asked) sentAt() time.Duration {
+	if a.made > 0 {
+		return a.made
+	}
+	return a.at
 }
 
 // want is one request of a neighbour that waits to be served.
@@ -85,6 +94,11 @@ type neighbour struct {
 	deadline  time.Duration // of the handshake or burst that is out; 0 if none
 	delivered int           // blocks it gave us
 	dialling  bool          // the driver has not reported Opened: no silence counts
+	extra     int           // blocks that may be outstanding at it beyond the usual: see quick
+	quick     bool          // its latest answer came without a queue
+	lossy     bool          // requests to it got lost while extra were under way
+	grown     int           // blocks that came since extra last grew
+	cutAt     time.Duration // when extra was last halved
 	failed    int           // requests it let pass before it gave us anything (R7)
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 
@@ -116,6 +130,7 @@ type neighbour struct {
 	// Its requests.
 	queued   []want
 	sentTo   bitset // chunks we sent it
+	emitted  int    // bytes of messages that the driver has not fetched yet
 	proofs   map[int]bool
 	statusAt time.Duration
 	toldSize int // how many chunks we had when we last told it

@@ -61,7 +61,7 @@ func (c *Core) nextToServe() *neighbour {
 	var best, poor *neighbour
 	var bestRank, poorRank int64
 	for _, v := range c.neighbours {
-		if len(v.queued) == 0 {
+		if len(v.queued) == 0 || c.full(v) {
 			continue
 		}
 		rank := int64(v.served)
@@ -117,7 +117,6 @@ func (c *Core) serve(v *neighbour) {
 	if q.swapped {
 		asked = q.instead
 	}
-	last := q.Count > 0 && int(q.next)+1 >= int(q.Count) || q.Count == 0 && block+1 >= c.blocksOf(chunk)
 	if block >= c.blocksOf(chunk) || !c.bits.has(chunk) || q.till > 0 && c.now > q.till || q.blind && v.have.has(chunk) {
 		v.queued = v.queued[1:]
 		return
@@ -126,12 +125,18 @@ func (c *Core) serve(v *neighbour) {
 		c.sendProof(v, meta, v.needHeader, !q.blind)
 		v.needHeader = false
 	}
+	left := c.blocksOf(chunk) - block
+	if q.Count > 0 {
+		left = min(left, int(q.Count)-int(q.next))
+	}
+	run := c.run(v, left)
+	last := run == left
 	m := &Data{Chunk: uint32(chunk), Block: uint8(block), For: asked, Blind: q.blind,
-		Len: min(BlockSize, c.header.ChunkLen(chunk)-block*BlockSize)}
+		Len: min(run*BlockSize, c.header.ChunkLen(chunk)-block*BlockSize)}
 	if last {
 		v.queued = v.queued[1:]
 	} else {
-		q.next++
+		q.next += uint8(run)
 		q.started = true
 	}
 	c.fillData(v, m)
@@ -170,7 +175,7 @@ func (c *Core) fillData(v *neighbour, m *Data) {
 func (c *Core) account(v *neighbour, m *Data, last bool) {
 	c.contentAt = c.now
 	v.tab.sent(m.Len)
-	v.served++
+	v.served += blocksIn(m.Len)
 	c.cache.add(v.id, len(c.neighbours))
 	if last {
 		v.sentTo.add(int(m.Chunk))

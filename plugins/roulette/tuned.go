@@ -268,7 +268,7 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		if len(v.asks) > 0 {
 			at(v.asksAt + c.p.PiggybackWait)
 		}
-		queued = queued || len(v.queued) > 0
+		queued = queued || len(v.queued) > 0 && !c.full(v)
 		if len(v.asked) > 0 {
 			soft, hard := c.patience(v)
 			for i := range v.asked {

@@ -47,6 +47,9 @@ const (
 	minEvidence = 4
 )
 
+// datagram is about how much of a longer message each datagram carries.
+const datagram = MaxMessage
+
 type sentRecord struct {
 	to     *link
 	sent   uint16
@@ -97,7 +100,7 @@ func (u *Uplink) drain(now time.Duration) {
 // sent accounts for a message of n bytes that leaves now.
 func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 	u.drain(now)
-	size := float64(n + u.overhead)
+	size := float64(n + u.overhead*(1+(n-1)/datagram))
 	u.charged += size
 	u.backlog += size
 	if u.known > 0 {

@@ -16,6 +16,7 @@ const maxPending = 64
 // pipe carries messages to one peer: kcp.Pipe, or the session as it is.
 type pipe interface {
 	Send(msg []byte) error
+	Queued() int
 	Close() error
 }
 
@@ -43,6 +44,25 @@ func (l *link) send(msg []byte) {
 	}
 }
 
+// pipeQueue is how many bytes a pipe lets wait; content only up to half of it, so that
+// what the core says besides is never lost.
+const pipeQueue = 256 << 10
+
+// roomFor is how many bytes of content a neighbour's pipe should get.
+func (s *swarm) roomFor(id roulette.NeighbourID) int {
+	if l := s.links[id]; l != nil && l.pipe != nil {
+		return pipeQueue/2 - l.pipe.Queued()
+	}
+	return pipeQueue / 2
+}
+
+// room lets a core go on that found a pipe full.
+func (n *Node) room(s *wire.Session) {
+	if l := n.links[s]; l != nil && l.swarm != nil && !l.closed {
+		n.advance(l.swarm)
+	}
+}
+
 // maxEarly bounds the messages of a session whose dial the loop has not heard of yet.
 const maxEarly = 32
 
@@ -55,7 +75,7 @@ func (n *Node) opened(s *wire.Session) (pipe, error) {
 		n.tryPost(func() { n.heardFrom(s, msg) })
 	})
 	if n.opts.Wire == "kcp" {
-		k, err := kcp.New(s, kcp.Config{}, func(b []byte) {
+		k, err := kcp.New(s, kcp.Config{Queue: pipeQueue, Room: func() { n.post(func() { n.room(s) }) }}, func(b []byte) {
 			msg := append([]byte(nil), b...)
 			n.post(func() { n.heardFrom(s, msg) })
 		})

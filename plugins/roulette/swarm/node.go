@@ -182,7 +182,7 @@ func (n *Node) run() {
 		case f := <-n.events:
 			f()
 		case <-timer.C:
-			n.advance()
+			n.advanceAll()
 		case <-ticker.C:
 			n.housekeep()
 		}
@@ -203,14 +203,20 @@ func (n *Node) all(f func(*swarm)) {
 	}
 }
 
-func (n *Node) advance() {
+func (n *Node) advanceAll() {
 	now := n.now()
 	n.all(func(s *swarm) {
-		if s.wake <= now && (s.fetch == nil || !s.fetch.over) {
-			s.core.Advance(now)
-			s.act()
+		if s.wake <= now {
+			n.advance(s)
 		}
 	})
+}
+
+func (n *Node) advance(s *swarm) {
+	if s.fetch == nil || !s.fetch.over {
+		s.core.Advance(n.now())
+		s.act()
+	}
 }
 
 func (n *Node) nextWake() time.Duration {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"nt/chunker"
 	"nt/plugins/roulette"
 )
 
@@ -40,6 +41,15 @@ func (o Options) wireOverhead() int {
 		return 28 + 26 + 26
 	}
 	return 28 + 26
+}
+
+// maxRun is how many blocks one message carries at most: a whole chunk where messages
+// may be longer than datagrams.
+func (o Options) maxRun() int {
+	if o.Wire == "kcp" && o.Profile != "classic" {
+		return chunker.MaxChunkSize / roulette.BlockSize
+	}
+	return 1
 }
 
 func (o Options) params() roulette.Params {

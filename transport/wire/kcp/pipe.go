@@ -49,6 +49,9 @@ type Config struct {
 	Congestion Congestion
 	// Queue is how many bytes may wait before KCP; 0 means 256 KiB.
 	Queue int
+	// Room is called, on the pipe's own goroutine, when less than a quarter of Queue waits
+	// again. May be nil.
+	Room func()
 }
 
 // Pipe is a reliable message pipe. It is safe for concurrent use.
@@ -58,6 +61,7 @@ type Pipe struct {
 	kcp     *kcpgo.UDPSession
 	limit   int
 	onMsg   func([]byte)
+	onRoom  func()
 
 	mu     sync.Mutex
 	queue  [][]byte
@@ -103,7 +107,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 		k.Close()
 		return nil, fmt.Errorf("starting KCP: %w", err)
 	}
-	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, onMsg: onMessage, wake: make(chan struct{}, 1)}
+	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, onMsg: onMessage, onRoom: conf.Room, wake: make(chan struct{}, 1)}
 	p.wg.Add(2)
 	go p.writeLoop()
 	go p.readLoop()
@@ -187,10 +191,20 @@ func (p *Pipe) writeLoop() {
 			if _, err := p.kcp.WriteBuffers(buffers); err != nil {
 				return
 			}
-			p.mu.Lock()
-			p.queued -= size
-			p.mu.Unlock()
+			p.taken(size)
 		}
+	}
+}
+
+// taken notes that KCP has size bytes more, and tells of the room.
+func (p *Pipe) taken(size int) {
+	p.mu.Lock()
+	before := p.queued
+	p.queued -= size
+	room := before >= p.limit/4 && p.queued < p.limit/4
+	p.mu.Unlock()
+	if room && p.onRoom != nil {
+		p.onRoom()
 	}
 }
 

@@ -1,0 +1,26 @@
+package roulette
+
+// Stats counts what a core saw; for reports and tests.
+type Stats struct {
+	Duplicate int // blocks that were there already
+	Unasked   int // blocks nobody asked for
+	Bad       int // chunks that failed their proof
+	Late      int // requests overdue
+	GivenUp   int // requests released
+	Dead      int // neighbours found dead
+	Met       int // neighbours that answered
+}
+
+// Add adds o's counters to s.
+func (s *Stats) Add(o Stats) {
+	s.Duplicate += o.Duplicate
+	s.Unasked += o.Unasked
+	s.Bad += o.Bad
+	s.Late += o.Late
+	s.GivenUp += o.GivenUp
+	s.Dead += o.Dead
+	s.Met += o.Met
+}
+
+// Stats returns the counters.
+func (c *Core) Stats() Stats { return c.stats }
