@@ -12,6 +12,7 @@ import (
 
 	"nt/chunker"
 	"nt/internal/resource"
+	"nt/peer/cache"
 	"nt/peer/trust"
 )
 
@@ -23,6 +24,8 @@ type pin struct {
 	level trust.Level   // what the content is then
 	// otherwise: without the condition the candidate would not be accepted.
 	otherwise bool
+	whole     *cache.Integrity // a hash that only the whole content tells; nil: none
+	by        string           // who named the hash, for people; "" is the reader
 }
 
 // admit says whether and how a candidate may be fetched; nil, with a note in low, if not.
@@ -44,8 +47,9 @@ func (n *Node) admit(p *plan, c *trust.Candidate, low *UntrustedError, claim *tr
 	if !c.Disputed && !c.Unsigned && c.Level >= p.min && !risky {
 		return &pin{}
 	}
-	if sum, level := n.hashOf(p); sum != nil {
-		return &pin{sum: sum, level: level, otherwise: true}
+	if named := n.namedBy(p, c.Statement, c.Unsigned); named != nil {
+		c.Witnesses = []string{named.by}
+		return named
 	}
 	low.Found = append(low.Found, *c)
 	low.Risky = low.Risky || risky && c.Level >= p.min
@@ -55,13 +59,16 @@ func (n *Node) admit(p *plan, c *trust.Candidate, low *UntrustedError, claim *tr
 	return nil
 }
 
-// hashOf returns the hash by which somebody who can be believed named the content: the
-// origin itself, or a page of it that loads it.
-func (n *Node) hashOf(p *plan) (*chunker.Hash, trust.Level) {
+// namedBy returns the condition under which a candidate is what somebody who can be believed
+// named by its hash: the origin itself, or a page that loads it. nil if nobody did.
+func (n *Node) namedBy(p *plan, s resource.Statement, unsigned bool) *pin {
 	if sum := p.digest.Load(); sum != nil {
-		return sum, trust.Publisher
+		return &pin{sum: sum, level: trust.Publisher, otherwise: true, by: "the origin's own Repr-Digest"}
 	}
-	return nil, 0
+	if unsigned {
+		return nil // the page that named it may be older than the manifest that does not
+	}
+	return n.integrityOf(p, s)
 }
 
 // admitCached decides whether a copy in the own cache is believable enough now. What a
@@ -77,6 +84,13 @@ func (n *Node) admitCached(ctx context.Context, p *plan, c *found) error {
 				return fmt.Errorf("the copy is not signed by %s", claim.Publisher)
 			}
 			c.entry.Statement, c.entry.Witnesses, c.level = *claim.Statement, []string{claim.Publisher}, max(c.level, trust.Publisher)
+		}
+	}
+	if c.level < p.min || c.level < trust.Notary && riskyName(p.url, e.Header()) {
+		c.pin = n.namedBy(p, e.Statement, false)
+		if h, ok := c.obj.Header(); ok && c.pin != nil && c.pin.whole == nil && c.checkPin(h.SHA256) == nil {
+			c.entry.Witnesses = []string{c.pin.by}
+			return nil
 		}
 	}
 	if c.level < p.min {

@@ -10,7 +10,7 @@ import (
 	"nt/internal/resource"
 )
 
-func mustURL(t *testing.T, s string) resource.URL {
+func mustURL(t testing.TB, s string) resource.URL {
 	t.Helper()
 	u, err := resource.ParseURL(s)
 	if err != nil {

@@ -29,7 +29,7 @@ func (n *Node) Forget(u resource.URL) (int, error) {
 	if _, err := n.cfg.Cache.Remove(u); err != nil {
 		return 0, fmt.Errorf("forgetting: %w", err)
 	}
-	var errs []error
+	errs := []error{n.cfg.Cache.RemoveIntegrity(u)}
 	for _, e := range entries {
 		n.cfg.Shelf.Take(nameOf(e))
 		if n.named(e.Object()) {

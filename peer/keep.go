@@ -71,6 +71,7 @@ func (n *Node) keep(e cache.Entry) {
 	if e.Shared && n.ann != nil {
 		n.ann.add(e)
 	}
+	n.learnHashes(u, e)
 }
 
 // confirm dates the own copy anew when the origin says of its validator that

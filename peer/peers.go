@@ -127,6 +127,9 @@ func (n *Node) startFetch(ctx context.Context, p *plan, cand trust.Candidate, pi
 	if c.fetch, err = n.fetches.enter(n, c.entry, holdersOf(known, cand.Statement), p.req.Limit); err == nil {
 		err = c.begin(ctx)
 	}
+	if err == nil {
+		err = c.checkWhole(ctx)
+	}
 	if err == nil && accept != nil {
 		err = accept(ctx, c)
 	}

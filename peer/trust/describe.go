@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// PageHash begins the name of a witness that is a page which loads the content and names its hash.
+const PageHash = "integrity in "
+
 // Describe says in one line what a copy is: never "verified" or "secure" below
 // Publisher, because it is not. originDown is the reason the origin was not
 // used, "" to leave it out.
@@ -16,6 +19,10 @@ func Describe(l Level, witnesses []string, seen time.Time, disputed bool, origin
 	switch l {
 	case Pinned:
 		b.WriteString("Its hash is the one you asked for")
+		if len(witnesses) == 1 && strings.HasPrefix(witnesses[0], PageHash) {
+			b.Reset()
+			b.WriteString("COPY, not the live site. Its hash is the one named by the " + witnesses[0])
+		}
 	case Publisher:
 		b.WriteString("Signed by its publisher")
 	default:
