@@ -16,6 +16,7 @@ var ErrBadMessage = errors.New("roulette: bad message")
 // Flag bits of a message's second byte; their meaning depends on the kind.
 const (
 	flagHeader    = 1 << 0 // WELCOME, PROOF: a header follows
+	flagGrant     = 1 << 0 // JOIN, HELLO: a grant ends it
 	flagBusy      = 1 << 1 // WELCOME
 	flagBlind     = 1 << 1 // DATA
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
@@ -43,12 +44,12 @@ func Append(b []byte, m Message) []byte {
 	b = binary.BigEndian.AppendUint16(b, t.Lag)
 	switch m := m.(type) {
 	case *Join:
-		b = append(b, m.Object[:]...)
+		b = append(append(b, m.Object[:]...), m.Grant...)
 	case *Welcome:
 		b = appendIntros(appendHeader(b, m.Header), m.Peers)
 	case *Hello:
 		b = append(append(b, m.Object[:]...), m.Class, m.Classes)
-		b = appendBytes(b, m.Have)
+		b = append(appendBytes(b, m.Have), m.Grant...)
 	case *Request:
 		b = appendBytes(appendAsks(b, m.Asks), m.Have)
 	case *Data:
@@ -81,10 +82,13 @@ func flagsOf(m Message) (f byte) {
 		}
 	}
 	switch m := m.(type) {
+	case *Join:
+		set(flagGrant, m.Grant != nil)
 	case *Welcome:
 		set(flagHeader, m.Header != nil)
 		set(flagBusy, m.Busy)
 	case *Hello:
+		set(flagGrant, m.Grant != nil)
 		set(flagNeed, m.NeedHeader)
 		set(flagProof, m.Proof)
 		set(flagWantPeers, m.WantPeers)
@@ -258,6 +262,13 @@ func (r *reader) object() (id chunker.ObjectID) {
 	return id
 }
 
+func (r *reader) grant(present bool) []byte {
+	if !present {
+		return nil
+	}
+	return r.bytes(GrantSize)
+}
+
 func (r *reader) header(present bool) *chunker.Header {
 	if !present {
 		return nil
@@ -350,11 +361,11 @@ func Parse(b []byte) (Message, error) {
 func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 	switch kind {
 	case KindJoin:
-		return &Join{Object: r.object()}
+		return &Join{Object: r.object(), Grant: r.grant(flag(flagGrant))}
 	case KindWelcome:
 		return &Welcome{Header: r.header(flag(flagHeader)), Peers: r.intros(MaxIntros), Busy: flag(flagBusy)}
 	case KindHello:
-		m := &Hello{Object: r.object(), Class: r.u8(), Classes: r.u8(), Have: r.summary(MaxSummary),
+		m := &Hello{Object: r.object(), Class: r.u8(), Classes: r.u8(), Have: r.summary(MaxSummary), Grant: r.grant(flag(flagGrant)),
 			NeedHeader: flag(flagNeed), Proof: flag(flagProof), WantPeers: flag(flagWantPeers)}
 		r.bad = r.bad || m.Classes == 0 && m.Class != 0 || m.Classes > 0 && m.Class >= m.Classes
 		return m

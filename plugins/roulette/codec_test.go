@@ -34,7 +34,8 @@ func examples(t testing.TB) []example {
 	peer := Introduction{Peer: transport.Peer{Addr: netip.MustParseAddrPort("192.0.2.7:7000"), ID: transport.PeerID{1, 2, 3}}, Token: []byte("token")}
 	six := Introduction{Peer: transport.Peer{Addr: netip.MustParseAddrPort("[2001:db8::1]:7001")}}
 	list := []example{
-		{"JOIN", &Join{Object: id}},
+		{"JOIN", &Join{Object: id, Grant: []byte("handle and key: 20 B")}},
+		{"JOIN, without a grant", &Join{Object: id}},
 		{"WELCOME", &Welcome{Header: &h, Peers: []Introduction{peer, six}, Busy: true}},
 		{"WELCOME, lean", &Welcome{Peers: []Introduction{peer}}},
 		{"HELLO", &Hello{Object: id, Class: 2, Classes: 10, NeedHeader: true, Proof: true, WantPeers: true, Have: []byte{1, 0b101}}},

@@ -322,6 +322,8 @@ func (c *Core) unfilled(m Message) int {
 		return len(m.Peers) * tokenGuess
 	case *Recommend:
 		return len(m.Peers) * tokenGuess
+	case *Join, *Hello:
+		return GrantSize
 	}
 	return 0
 }

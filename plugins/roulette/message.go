@@ -29,6 +29,9 @@ const (
 	MaxIntrosData = 2
 	// MaxToken bounds an introduction's token, in bytes.
 	MaxToken = 16
+	// GrantSize is the length of a grant, in bytes: with one the receiver makes tokens of
+	// the sender's for those it introduces.
+	GrantSize = 20
 	// MaxIntervals and MaxBurst bound the lists of the classic handshakes (F28, F41).
 	MaxIntervals = 8
 	MaxBurst     = 255
@@ -111,6 +114,7 @@ func (c *clock) Clock() *Timing { return &c.Timing }
 type Join struct {
 	clock
 	Object chunker.ObjectID
+	Grant  []byte // filled in by the driver; nil or GrantSize bytes
 }
 
 // Welcome answers Join and Rescue. Header is left out when the seed must be lean.
@@ -133,6 +137,7 @@ type Hello struct {
 	Proof          bool // the answer's proof is wanted too
 	WantPeers      bool
 	Have           []byte // have summary
+	Grant          []byte // as in Join
 }
 
 // Request asks for chunks; a second handshake that does not wait.

@@ -58,13 +58,14 @@ func (n *Node) receiveInit(b []byte, from netip.AddrPort, now time.Time) bool {
 	if s := n.lookup(key); s != nil {
 		return s.repeatReply(m)
 	}
-	if !n.admit(key) {
+	if !n.admit(from.Addr(), m.token.handle()) {
 		return false
 	}
 	s, first, ok := n.shakeHands(key, m)
 	if !ok || !n.register(s) {
 		n.mu.Lock()
 		n.releaseGroup(from.Addr())
+		n.ungrant(m.token.handle())
 		n.mu.Unlock()
 		return false
 	}
@@ -120,7 +121,7 @@ func (n *Node) shakeHands(key sessionKey, m initMsg) (*Session, []byte, bool) {
 	if err != nil || s.send.setKey(send) != nil || s.recv.setKey(recv) != nil {
 		return nil, nil, false
 	}
-	s.state, s.accepted = stateAccepted, true
+	s.state, s.accepted, s.handle = stateAccepted, true, m.token.handle()
 	s.reply = replyMsg{key.conv, msg}.append(nil)
 	s.initSum = sha256.Sum256(m.noise)
 	close(s.established)

@@ -16,7 +16,7 @@ import (
 var ErrSymmetric = errors.New("wire: both sides are behind symmetric NATs")
 
 const (
-	introduceAfter  = 250 * time.Millisecond // a direct dial gets so long alone
+	introduceAfter  = 500 * time.Millisecond // a direct dial gets so long alone: a round trip behind a full queue
 	maxIntroducers  = 4                      // asked at once
 	maxCandidates   = 4                      // addresses dialled for one peer
 	symmetricGrace  = time.Second            // what is left to a direct dial when punching is hopeless
@@ -33,6 +33,8 @@ type punchFrom struct {
 type attempt struct {
 	node   *Node
 	peer   transport.PeerID
+	ch     Channel
+	first  []byte
 	cancel context.CancelFunc
 	events chan event
 	punch  chan punchFrom
@@ -53,13 +55,17 @@ type event struct {
 
 // Connect opens a session with a peer: directly, and when that is not answered
 // within a moment also through the introducers, which have sessions with us and
-// perhaps with the peer. token is what came with the peer's address, if anything.
+// perhaps with the peer. token is what came with the peer's address, if anything;
+// first (may be nil) rides on every handshake that is tried, as in Dial, so that more than one may arrive.
 // The first session that opens is returned and the other dials are
 // broken off. The error wraps ErrSymmetric where both sides' NATs forbid it, else
 // ErrNoAnswer; it also wraps the context's if that ended first.
-func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, introducers ...*Session) (*Session, error) {
+func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch Channel, first []byte, introducers ...*Session) (*Session, error) {
+	if len(first) > MaxFirst {
+		return nil, fmt.Errorf("%w: first packet of %d bytes", ErrTooLong, len(first))
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	a := &attempt{node: n, peer: peer.ID, cancel: cancel, events: make(chan event), punch: make(chan punchFrom, punchesExpected),
+	a := &attempt{node: n, peer: peer.ID, ch: ch, first: first, cancel: cancel, events: make(chan event), punch: make(chan punchFrom, punchesExpected),
 		tried: map[netip.AddrPort]bool{}}
 	defer a.finish()
 	if peer.Addr.IsValid() {
@@ -125,7 +131,7 @@ func (a *attempt) dial(ctx context.Context, addr netip.AddrPort, token Token) bo
 	a.tried[addr] = true
 	a.node.expectPunch(addr.Addr(), a.punch)
 	a.run(func() event {
-		s, err := a.node.Dial(ctx, addr, a.peer, token, ChannelDatagram, nil)
+		s, err := a.node.Dial(ctx, addr, a.peer, token, a.ch, a.first)
 		return event{session: s, err: err, what: addr.String()}
 	})
 	return true

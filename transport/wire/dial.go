@@ -206,7 +206,11 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 		return false
 	}
 	s := n.lookup(sessionKey{from, m.conv})
-	if s == nil || !s.finish(m, now) {
+	if s == nil {
+		return false
+	}
+	rode := s.rides()
+	if !s.finish(m, now) {
 		return false
 	}
 	n.mu.Lock()
@@ -216,9 +220,16 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 	if n.conf.Opened != nil {
 		n.conf.Opened(s)
 	}
-	s.confirm() // the accepter holds back until our first packet
+	s.confirmSoon(rode) // the accepter holds back until our first packet
 	close(s.established)
 	return true
+}
+
+// rides reports whether a packet rides on the handshake.
+func (s *Session) rides() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dial != nil && len(s.dial.first) > len(transport.PeerID{})+1
 }
 
 // finish takes the keys out of a Reply.

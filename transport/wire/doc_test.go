@@ -26,7 +26,7 @@ func examples() map[string][]byte {
 	for i := range peer {
 		peer[i] = byte(i)
 	}
-	token := gate.at(v4, 7)
+	token := gate.grant(0, 7).Token(v4)
 	return map[string][]byte{
 		"Ask":       askMsg{nonce}.append(nil),
 		"Token":     tokenMsg{nonce, token, v4}.append(nil),

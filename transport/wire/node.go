@@ -49,6 +49,7 @@ type Node struct {
 	offload offload      // of udp
 	out     *outbox      // nil without udp
 	gate    gate
+	handles atomic.Uint32 // of the grants given
 	dh      noise.DHKey
 	id      transport.PeerID
 	buffers buffers
@@ -62,6 +63,7 @@ type Node struct {
 	dials    map[[nonceSize]byte]*Session  // dialled and not yet open
 	watch    map[[nonceSize]byte]chan<- tokenMsg
 	punched  map[punchKey]struct{} // Connect calls under way
+	granted  map[uint32]int        // sessions on each grant that are not confirmed
 	closed   bool
 
 	sweepAt time.Time // time loop only
@@ -100,7 +102,7 @@ func Listen(conf Config) (*Node, error) {
 	}
 	n := &Node{conf: conf, dh: dh, sessions: map[sessionKey]*Session{}, peers: map[transport.PeerID]*Session{},
 		groups: map[netip.Prefix]int{}, dials: map[[nonceSize]byte]*Session{}, watch: map[[nonceSize]byte]chan<- tokenMsg{},
-		punched: map[punchKey]struct{}{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+		punched: map[punchKey]struct{}{}, granted: map[uint32]int{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	// The concrete type and nothing that embeds it: a wrapper's own methods must not be passed by.
 	if n.udp, _ = conf.Conn.(*net.UDPConn); n.udp != nil {
 		n.offload = newOffload(n.udp)

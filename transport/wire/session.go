@@ -84,6 +84,7 @@ type Session struct {
 	peer     transport.PeerID
 	accepted bool     // the peer dialled
 	older    *Session // the peer's session before this one; node.mu
+	handle   uint32   // the grant it was accepted on, until it is confirmed; node.mu
 
 	mu       sync.Mutex // guards what follows up to the blank line
 	state    sessionState
@@ -184,7 +185,7 @@ func (s *Session) seal(b []byte, ch Channel, packet []byte) ([]byte, error) {
 
 // Close says goodbye and ends the session.
 func (s *Session) Close() error {
-	for range 2 { // a lost BYE costs the peer a timeout; two rarely get lost
+	for range s.goodbyes() {
 		if s.Send(channelControl, []byte{controlBye}) != nil {
 			break
 		}
@@ -192,6 +193,20 @@ func (s *Session) Close() error {
 	s.end(ErrClosed)
 	return nil
 }
+
+// goodbyes is how often BYE is sent. A lost one costs the peer a timeout and two rarely get lost,
+// but to say it twice must not cost more than a trifle of what the session carried.
+func (s *Session) goodbyes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sent < longSession {
+		return 1
+	}
+	return 2
+}
+
+// longSession is from how many packets on a session says BYE twice.
+const longSession = 64
 
 // end closes the session without a word. Later calls do nothing.
 func (s *Session) end(reason error) {

@@ -25,6 +25,8 @@ func (n *Node) Session(peer transport.PeerID) *Session {
 func (n *Node) confirmed(s *Session) {
 	n.mu.Lock()
 	if n.sessions[s.key] == s {
+		n.ungrant(s.handle)
+		s.handle = 0
 		s.older = n.peers[s.peer]
 		n.peers[s.peer] = s
 	}
@@ -42,6 +44,7 @@ func (n *Node) forget(s *Session) {
 	n.undial(s)
 	if s.accepted {
 		n.releaseGroup(s.key.addr.Addr())
+		n.ungrant(s.handle)
 	}
 	n.unlink(s)
 }
@@ -77,16 +80,30 @@ func (n *Node) unlink(s *Session) {
 	s.older = nil
 }
 
-// admit takes a place for a session from an address, if there is one.
-func (n *Node) admit(key sessionKey) bool {
+// admit takes a place for a session from an address on a grant, if there is one.
+func (n *Node) admit(addr netip.Addr, handle uint32) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	g := group(key.addr.Addr())
-	if n.closed || n.conf.Accept == nil || len(n.sessions) >= n.conf.MaxSessions || n.groups[g] >= n.conf.MaxPerGroup {
+	g := group(addr)
+	if n.closed || n.conf.Accept == nil || len(n.sessions) >= n.conf.MaxSessions || n.groups[g] >= n.conf.MaxPerGroup ||
+		handle != 0 && n.granted[handle] >= maxGranted {
 		return false
 	}
 	n.groups[g]++
+	if handle != 0 {
+		n.granted[handle]++
+	}
 	return true
+}
+
+// ungrant gives the place on a grant back; the caller holds mu.
+func (n *Node) ungrant(handle uint32) {
+	if handle == 0 {
+		return
+	}
+	if n.granted[handle]--; n.granted[handle] <= 0 {
+		delete(n.granted, handle)
+	}
 }
 
 func (n *Node) releaseGroup(a netip.Addr) {

@@ -10,7 +10,31 @@ const (
 	// moreConfirms is how often a dialler says again that it has its key. Nothing
 	// answers a CONFIRM, and without one the peer neither speaks freely nor introduces us.
 	moreConfirms = 2
+	// confirmPatience is how long a dialler waits for something else to send, which
+	// confirms as well.
+	confirmPatience = 150 * time.Millisecond
 )
+
+// confirmSoon tells the accepter what NAT we are behind, if we know. Else anything we send
+// tells it all that a CONFIRM would, and who asked something with the handshake will soon.
+func (s *Session) confirmSoon(asked bool) {
+	if !asked || s.node.NAT() != NATUnknown {
+		s.confirm()
+		return
+	}
+	time.AfterFunc(confirmPatience, func() {
+		if s.packets() == 0 {
+			s.confirm()
+		}
+	})
+}
+
+// packets returns how many packets were sent.
+func (s *Session) packets() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(s.sent)
+}
 
 func (n *Node) wakeUp() {
 	select {
@@ -92,7 +116,7 @@ func (n *Node) sweep(now time.Time) {
 			silent = append(silent, s)
 		case alive > 0 && now.UnixNano()-s.lastSent.Load() >= int64(alive):
 			keep = append(keep, s)
-		case !s.accepted && s.confirms < moreConfirms:
+		case !s.accepted && s.confirms < moreConfirms && s.packets() <= 1+s.confirms: // it may all be lost
 			confirm = append(confirm, s)
 		}
 	}

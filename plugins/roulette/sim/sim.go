@@ -307,6 +307,12 @@ func (w *World) transmit(i int32, s roulette.Send) {
 	for _, in := range introductions(s.Msg) {
 		in.Token = make([]byte, roulette.MaxToken)
 	}
+	switch m := s.Msg.(type) {
+	case *roulette.Join:
+		m.Grant = make([]byte, roulette.GrantSize)
+	case *roulette.Hello:
+		m.Grant = make([]byte, roulette.GrantSize)
+	}
 	buf := roulette.Append(w.buffer(), s.Msg)
 	if h.poison && s.Msg.Kind() == roulette.KindData {
 		buf[len(buf)-1] ^= 1

@@ -62,25 +62,22 @@ func (n *Node) introducersFor(l *link) []*wire.Session {
 // its tracker for peers before it could open a session with it.
 const aloneFor = 1200 * time.Millisecond
 
-// connect reaches a peer directly, else through introducers.
+// connect reaches a peer directly, else through introducers. first rides on the handshake:
+// every message that opens a neighbourhood fits.
 func (n *Node) connect(ctx context.Context, l *link, by []*wire.Session, first []byte) (*wire.Session, error) {
 	p := l.peer
-	if len(first) <= wire.MaxFirst && len(by) == 0 {
+	if len(by) == 0 {
 		alone, cancel := context.WithTimeout(ctx, aloneFor)
 		defer cancel()
-		s, err := n.wire.Dial(alone, p.Addr, p.ID, wire.Token{}, wire.ChannelDatagram, first)
+		s, err := n.wire.Dial(alone, p.Addr, p.ID, l.token, wire.ChannelDatagram, first)
 		if err == nil || alone.Err() == nil || ctx.Err() != nil {
 			return s, err
 		}
 		if by = n.introducersLater(l); len(by) == 0 {
-			return n.wire.Dial(ctx, p.Addr, p.ID, wire.Token{}, wire.ChannelDatagram, first)
+			return n.wire.Dial(ctx, p.Addr, p.ID, l.token, wire.ChannelDatagram, first)
 		}
 	}
-	s, err := n.wire.Connect(ctx, p, wire.Token{}, by...)
-	if err == nil {
-		err = s.Send(wire.ChannelDatagram, first)
-	}
-	return s, err
+	return n.wire.Connect(ctx, p, l.token, wire.ChannelDatagram, first, by...)
 }
 
 // introducersLater is introducersFor from outside of the loop.

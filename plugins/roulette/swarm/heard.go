@@ -59,6 +59,7 @@ func (n *Node) deliver(l *link, m roulette.Message, size int) {
 		s.fetch.heard += int64(payload(m))
 		s.observe(transport.EventOverhead, l.peer, size-payload(m), nil)
 	}
+	s.granted(l, m)
 	s.core.Receive(n.now(), l.id, m)
 	s.act()
 }

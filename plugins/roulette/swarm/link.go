@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"errors"
 	"net/netip"
 
 	"nt/plugins/roulette"
@@ -25,7 +26,8 @@ type link struct {
 	swarm   *swarm               // nil until the first message of an accepted session
 	id      roulette.NeighbourID // within swarm
 	peer    transport.Peer
-	dialled bool // a dial is under way or done
+	token   wire.Token // opens the peer's gate; zero if it was introduced without
+	dialled bool       // a dial is under way or done
 	session *wire.Session
 	pipe    pipe
 	pending [][]byte // until the session is open
@@ -121,7 +123,12 @@ func (n *Node) ended(s *wire.Session) {
 	delete(n.links, s)
 	delete(n.pipes, s)
 	delete(n.early, s)
-	if l != nil {
+	switch {
+	case l == nil:
+	case l.swarm != nil && errors.Is(s.Err(), wire.ErrBye):
+		n.deliver(l, &roulette.Bye{}, 0)
+		n.lost(l)
+	default:
 		n.lost(l)
 	}
 	if p != nil {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"nt/chunker"
 	"nt/plugins/roulette"
 	"nt/transport"
+	"nt/transport/wire"
 )
 
 // swarm is one core and what it is connected to. Only the node's goroutine uses it.
@@ -19,6 +21,7 @@ type swarm struct {
 	content content
 	blocks  blocks
 	links   map[roulette.NeighbourID]*link
+	grants  map[netip.AddrPort]wire.Grant           // of neighbours that we may introduce
 	gone    map[roulette.NeighbourID]transport.Peer // left, but a chunk of theirs may still wait for its proof
 	fetch   *fetch                                  // nil in a swarm that only serves
 	idle    time.Duration
@@ -48,7 +51,7 @@ func (n *Node) newSwarm(id chunker.ObjectID, c content, as role, limit int64) *s
 	if as == holder { // there is nothing to be paid with
 		params.Tab = openHanded
 	}
-	s := &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, gone: map[roulette.NeighbourID]transport.Peer{}, idle: n.now(), wake: noWake}
+	s := &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, grants: map[netip.AddrPort]wire.Grant{}, gone: map[roulette.NeighbourID]transport.Peer{}, idle: n.now(), wake: noWake}
 	s.core = roulette.New(roulette.Config{
 		Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Dials: true,
 		Limit: int(min(limit, math.MaxInt32)), Ledger: n.ledger, Uplink: n.uplink, MaxRun: n.opts.maxRun(), Room: s.roomFor,
@@ -61,7 +64,7 @@ func (s *swarm) act() {
 	for _, a := range s.core.Actions() {
 		switch a := a.(type) {
 		case roulette.Connect:
-			s.links[a.To] = &link{swarm: s, id: a.To, peer: a.Intro.Peer}
+			s.links[a.To] = &link{swarm: s, id: a.To, peer: a.Intro.Peer, token: tokenOf(a.Intro)}
 		case roulette.Send:
 			s.send(a)
 		case roulette.Stored:
@@ -100,6 +103,9 @@ func (s *swarm) send(a roulette.Send) {
 	if l == nil || l.closed {
 		return
 	}
+	if _, bye := a.Msg.(*roulette.Bye); bye {
+		return // the session is closed next, and says so itself
+	}
 	if d, ok := a.Msg.(*roulette.Data); ok && d.Payload == nil {
 		data, err := s.blocks.read(int(d.Chunk), int(d.Block), d.Len)
 		if err != nil {
@@ -108,6 +114,7 @@ func (s *swarm) send(a roulette.Send) {
 		}
 		d.Payload = data
 	}
+	s.vouch(l, a.Msg)
 	msg := roulette.Append(nil, a.Msg)
 	if s.fetch != nil {
 		s.observe(transport.EventOverhead, l.peer, len(msg)-payload(a.Msg), nil)
@@ -142,6 +149,7 @@ func (s *swarm) stored(a roulette.Stored) {
 }
 
 func (s *swarm) dropped(a roulette.Drop) {
+	delete(s.grants, a.Peer.Addr)
 	if l := s.links[a.To]; l != nil {
 		delete(s.links, a.To)
 		s.node.close(l)
@@ -183,5 +191,6 @@ func (s *swarm) leave() {
 		}
 	}
 	clear(s.links)
+	clear(s.grants)
 	s.wake = noWake
 }

@@ -1,7 +1,6 @@
 package kcp
 
 import (
-	"encoding/binary"
 	"io"
 	"net"
 	"sync"
@@ -24,19 +23,27 @@ type packetConn struct {
 	closed  chan struct{}
 	ready   chan struct{} // closed when kcp is set
 
-	kcp    *kcpgo.UDPSession // constant once ready
-	window int               // KCP's send window; reading goroutine only, like the next two
-	pushes int               // packets with data not yet acknowledged
-	ackNow bool              // KCP's setting
+	kcp     *kcpgo.UDPSession // constant once ready
+	window  int               // KCP's send window; reading goroutine only, like the next two
+	pressed bool              // the peer waits for acknowledgements
+	ackNow  bool              // KCP's setting
 
 	mu      sync.Mutex
 	control *control // nil: KCP's own congestion window is on, or none
+	rider   rider
+	timer   *time.Timer // runs overdue; nil before the first acknowledgement was held
+	out     []byte      // scratch: a packet in compact form
 }
 
 type packet struct {
-	n    int
-	data [wire.MaxPacket]byte
+	n     int
+	data  [maxExpanded]byte // as KCP reads it
+	marks marks
 }
+
+// maxExpanded is the longest packet in KCP's form: a full one, and the
+// acknowledgements that ride on it.
+const maxExpanded = wire.MaxPacket + maxRiding*header
 
 func newPacketConn(s *wire.Session, depth int, c *control) *packetConn {
 	conn := &packetConn{session: s, addr: net.UDPAddrFromAddrPort(s.Addr()), in: make(chan *packet, depth),
@@ -46,12 +53,18 @@ func newPacketConn(s *wire.Session, depth int, c *control) *packetConn {
 }
 
 // receive queues a packet of the session; what finds no room is lost, and KCP repeats it.
+// What is malformed is dropped.
 func (c *packetConn) receive(b []byte) {
 	p, ok := c.free.Get().(*packet)
 	if !ok {
 		p = new(packet)
 	}
-	p.n = copy(p.data[:], b)
+	whole, m, err := appendExpanded(p.data[:0], b, maxExpanded)
+	if err != nil {
+		c.free.Put(p)
+		return
+	}
+	p.n, p.marks = len(whole), m
 	select {
 	case c.in <- p:
 	default:
@@ -68,9 +81,9 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 	select {
 	case p := <-c.in:
-		n := copy(b, p.data[:p.n])
+		n, m := copy(b, p.data[:p.n]), p.marks
 		c.free.Put(p)
-		c.heard(b[:n])
+		c.heard(b[:n], m)
 		return n, c.addr, nil
 	case <-c.session.Done():
 		return 0, nil, io.EOF
@@ -80,23 +93,23 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 // heard sets KCP's window and when it acknowledges, before KCP sees the packet: at
-// once when two packets or more have come and no other waits, else within KCP's interval.
-func (c *packetConn) heard(b []byte) {
-	if c.control != nil {
-		c.mu.Lock()
-		window := c.control.heard(b, time.Since(c.start))
-		c.mu.Unlock()
-		if window != c.window {
-			c.window = window
-			c.kcp.SetWindowSize(window, 0)
-		}
-	}
-	if len(b) >= header && b[4] == cmdPush || len(b) >= 2*header && binary.LittleEndian.Uint32(b[20:]) == 0 {
-		c.pushes++
-	}
-	now := c.pushes >= 2 && len(c.in) == 0
+// once when the peer presses and no other packet waits, else within KCP's interval.
+func (c *packetConn) heard(b []byte, m marks) {
+	c.pressed = c.pressed || m.pressing
+	now := c.pressed && len(c.in) == 0
 	if now {
-		c.pushes = 0
+		c.pressed = false
+	}
+	c.mu.Lock()
+	window := c.window
+	if c.control != nil {
+		window = c.control.heard(b, m.prompt, time.Since(c.start))
+	}
+	c.rider.press = c.rider.press || now
+	c.mu.Unlock()
+	if window != c.window {
+		c.window = window
+		c.kcp.SetWindowSize(window, 0)
 	}
 	if now != c.ackNow {
 		c.ackNow = now
@@ -104,27 +117,68 @@ func (c *packetConn) heard(b []byte) {
 	}
 }
 
-// WriteTo drops what the session does not take for now, as a network would.
+// WriteTo sends a packet of KCP's, or holds its acknowledgements back for a while. It drops
+// what the session does not take for now, as a network would.
 func (c *packetConn) WriteTo(b []byte, _ net.Addr) (int, error) {
 	select {
 	case <-c.closed:
 		return 0, net.ErrClosed
 	default:
 	}
-	if c.control != nil {
-		c.mu.Lock()
-		ok := c.control.sent(b, time.Since(c.start))
-		c.mu.Unlock()
-		if !ok {
-			return len(b), nil
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Since(c.start)
+	if c.control != nil && !c.control.sent(b, now) {
+		return len(b), nil
 	}
-	_ = c.session.Send(wire.ChannelKCP, b)
+	pressing := c.control == nil || c.control.pressing()
+	first, second, prompt := c.rider.offer(b, wire.MaxPacket, now)
+	c.send(first, marks{pressing, prompt})
+	c.send(second, marks{pressing, prompt})
+	if len(first) == 0 {
+		c.wait(c.rider.due - now)
+	}
 	return len(b), nil
 }
 
+// send sends a packet that is in KCP's form, if it is not empty.
+func (c *packetConn) send(b []byte, m marks) {
+	if len(b) == 0 {
+		return
+	}
+	c.out = appendCompact(c.out[:0], b, m)
+	_ = c.session.Send(wire.ChannelKCP, c.out)
+}
+
+// wait has overdue run after d.
+func (c *packetConn) wait(d time.Duration) {
+	if c.timer == nil {
+		c.timer = time.AfterFunc(d, c.overdue)
+	} else {
+		c.timer.Reset(d)
+	}
+}
+
+// overdue sends the acknowledgements that found nothing to ride on.
+func (c *packetConn) overdue() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, wait := c.rider.overdue(time.Since(c.start))
+	c.send(b, marks{})
+	if wait > 0 {
+		c.wait(wait)
+	}
+}
+
 func (c *packetConn) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	c.once.Do(func() {
+		close(c.closed)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+	})
 	return nil
 }
 

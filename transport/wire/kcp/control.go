@@ -33,6 +33,7 @@ type control struct {
 	clock    uint32        // our milliseconds minus KCP's, as far as known; both may wrap
 	clocked  bool
 	since    time.Duration // since when an answer is awaited
+	begun    time.Duration // when the first packet went out
 	leaked   time.Duration // when the last repetition to a silent peer went out
 }
 
@@ -54,6 +55,9 @@ const (
 	growth, growthIdle = 1, 2
 	// shortestFor is how long the shortest round trip is remembered, at least.
 	shortestFor = 30 * time.Second
+	// firstPatience is how long the first packets' acknowledgement may take: KCP's own
+	// first timeout of 200 ms is less than a full queue on a slow path and rideTime together.
+	firstPatience = 400 * time.Millisecond
 	// silentAfter is how long an answer may be missing before repetitions are held back to
 	// one datagram per leakEvery: KCP itself repeats a whole window to a peer that has vanished.
 	silentAfter = time.Second
@@ -78,7 +82,7 @@ func segments(b []byte, f func(h []byte)) {
 
 // sent hears of a packet to be sent and reports whether it may go out.
 func (c *control) sent(b []byte, now time.Duration) bool {
-	fresh := false // it carries more than repetitions
+	fresh, early := false, false // it carries more than repetitions; it repeats too soon
 	segments(b, func(h []byte) {
 		if h[4] != cmdPush {
 			fresh = true
@@ -89,17 +93,25 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 		}
 		sn := binary.LittleEndian.Uint32(h[12:])
 		if int32(sn-c.next) < 0 {
-			c.lost(sn, now)
+			if early = c.una == 0 && now-c.begun < firstPatience; !early {
+				c.lost(sn, now)
+			}
 			return
 		}
 		if c.next == c.una {
 			c.since = now
+		}
+		if c.next == 0 {
+			c.begun = now
 		}
 		fresh, c.next = true, sn+1
 		if c.next-c.una >= uint32(c.window) {
 			c.full = c.next
 		}
 	})
+	if early && !fresh {
+		return false
+	}
 	if fresh || now-c.since < max(silentAfter, 4*c.rtt) {
 		return true
 	}
@@ -109,6 +121,9 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 	c.leaked = now
 	return true
 }
+
+// pressing reports whether acknowledgements are waited for: half the window is under way.
+func (c *control) pressing() bool { return c.next-c.una >= uint32(c.window)/2 }
 
 func stamp(h []byte) uint32 { return binary.LittleEndian.Uint32(h[8:]) }
 
@@ -133,8 +148,9 @@ func (c *control) cut(factor float64, now time.Duration) {
 	c.cutAt = now
 }
 
-// heard hears of a packet that arrived and returns the window.
-func (c *control) heard(b []byte, now time.Duration) int {
+// heard hears of a packet that arrived and returns the window. Only prompt acknowledgements
+// tell how long the way is.
+func (c *control) heard(b []byte, prompt bool, now time.Duration) int {
 	c.since = now
 	before := c.una
 	var echo uint32
@@ -147,7 +163,7 @@ func (c *control) heard(b []byte, now time.Duration) int {
 			acked, echo = true, stamp(h)
 		}
 	})
-	if acked && c.clocked {
+	if acked && c.clocked && prompt {
 		if rtt := millis(now) - echo - c.clock; rtt < 60_000 {
 			c.measured(time.Duration(rtt)*time.Millisecond, now)
 		}

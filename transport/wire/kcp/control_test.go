@@ -24,7 +24,7 @@ func round(c *control, now, rtt time.Duration) time.Duration {
 		c.sent(segment(cmdPush, now, sn, 0, 100), now)
 	}
 	for sn := first; sn != c.next; sn++ {
-		c.heard(segment(cmdAck, now, sn, sn+1, 0), now+rtt)
+		c.heard(segment(cmdAck, now, sn, sn+1, 0), true, now+rtt)
 	}
 	return now + rtt
 }
@@ -73,7 +73,7 @@ func TestControlDoesNotGrowUnused(t *testing.T) {
 		sn := c.next
 		c.sent(segment(cmdPush, now, sn, 0, 100), now)
 		now += 20 * time.Millisecond
-		c.heard(segment(cmdAck, now-20*time.Millisecond, sn, sn+1, 0), now)
+		c.heard(segment(cmdAck, now-20*time.Millisecond, sn, sn+1, 0), true, now)
 	}
 	if c.window != firstWindow {
 		t.Errorf("window %.0f", c.window)
@@ -104,7 +104,7 @@ func TestRow21_VanishedPeerCostsLittle(t *testing.T) {
 	if !c.sent(segment(cmdAck, 0, 0, 0, 0), now) {
 		t.Error("an acknowledgement is held back")
 	}
-	c.heard(segment(cmdAck, now, first, first+1, 0), now)
+	c.heard(segment(cmdAck, now, first, first+1, 0), true, now)
 	if !c.sent(segment(cmdPush, now, first+1, 0, 10), now) {
 		t.Error("repetitions are still held back though the peer is back")
 	}
@@ -119,7 +119,7 @@ func FuzzControl(f *testing.F) {
 		for range 3 {
 			c.sent(out, now)
 			now += time.Duration(later) * time.Millisecond
-			if w := c.heard(in, now); w < leastWindow || w > 64 {
+			if w := c.heard(in, true, now); w < leastWindow || w > 64 {
 				t.Fatalf("window %d", w)
 			}
 		}

@@ -17,12 +17,20 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"time"
 
 	kcpgo "github.com/xtaci/kcp-go/v5"
 
 	"nt/transport"
 	"nt/transport/wire"
 )
+
+// conversation is KCP's number of every conversation; a session tells them apart.
+const conversation = 1
+
+// flushEvery is how often KCP looks for what to repeat and, unless pressed, acknowledges. What
+// is new leaves at once.
+const flushEvery = 50 * time.Millisecond
 
 // MaxMessage is the longest message, in bytes: a whole chunk and its headers.
 const MaxMessage = 66 << 10
@@ -85,7 +93,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 		c = newControl(conf.Window)
 	}
 	conn := newPacketConn(s, 2*conf.Window, c)
-	k, err := kcpgo.NewConn4(1, conn.addr, nil, 0, 0, true, conn)
+	k, err := kcpgo.NewConn4(conversation, conn.addr, nil, 0, 0, true, conn)
 	if err != nil {
 		return nil, fmt.Errorf("starting KCP: %w", err)
 	}
@@ -93,7 +101,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	if conf.Congestion == Classic {
 		nc = 0
 	}
-	k.SetNoDelay(1, 10, 2, nc)
+	k.SetNoDelay(1, int(flushEvery/time.Millisecond), 2, nc)
 	k.SetWindowSize(conf.Window, conf.Window)
 	if c != nil {
 		k.SetWindowSize(int(c.window), 0)

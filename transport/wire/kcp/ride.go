@@ -1,0 +1,71 @@
+package kcp
+
+import "time"
+
+// rider lets acknowledgements ride on data that goes the same way. A datagram of its own costs an
+// acknowledgement a hundred bytes, on a slow path a tenth of what it acknowledges; a
+// neighbour that is paid back in kind sends data soon. Who waits for acknowledgements says so
+// (pressing), and gets them at once.
+//
+// Pure: time is an argument. The caller serialises.
+type rider struct {
+	acks  []byte        // segments held back, in KCP's form
+	due   time.Duration // when they leave at the latest
+	press bool          // the peer waits for them
+}
+
+const (
+	// rideTime is how long an acknowledgement waits for data to ride on, after the
+	// up to flushEvery that KCP itself holds it. KCP's timeouts learn of both, because
+	// they are in every round trip it measures.
+	rideTime = 50 * time.Millisecond
+	// maxRiding acknowledgements are not held any longer.
+	maxRiding = 8
+)
+
+// offer takes a packet that KCP wants to send and returns what is to be sent now, in
+// KCP's form and in order; either may be empty. prompt says that its acknowledgements were not held.
+// room is the longest packet, in bytes. The results are valid until the next call.
+func (r *rider) offer(b []byte, room int, now time.Duration) (first, second []byte, prompt bool) {
+	if !onlyAcks(b) {
+		held := r.acks
+		r.acks, r.press = r.acks[:0], false
+		if len(held)+len(b) > room {
+			return held, b, false
+		}
+		return append(held, b...), nil, false
+	}
+	if len(r.acks) == 0 {
+		r.due = now + rideTime
+	}
+	r.acks = append(r.acks, b...)
+	if !r.press && len(r.acks) < maxRiding*header {
+		return nil, nil, false
+	}
+	prompt = r.press && len(r.acks) == len(b)
+	return r.take(), nil, prompt
+}
+
+// overdue returns what has been held long enough, and else how long it may still wait.
+func (r *rider) overdue(now time.Duration) (b []byte, wait time.Duration) {
+	switch {
+	case len(r.acks) == 0:
+		return nil, 0
+	case now < r.due:
+		return nil, r.due - now
+	}
+	return r.take(), 0
+}
+
+func (r *rider) take() []byte {
+	b := r.acks
+	r.acks, r.press = r.acks[:0], false
+	return b
+}
+
+// onlyAcks reports whether a packet is nothing but acknowledgements.
+func onlyAcks(b []byte) bool {
+	only := true
+	segments(b, func(h []byte) { only = only && h[4] == cmdAck })
+	return only
+}
