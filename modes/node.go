@@ -31,6 +31,15 @@ type reachFlags struct {
 	Transport    string `placeholder:"NAME" help:"Transport to prefer; the others follow when it cannot make progress."`
 	Patience     span   `default:"3s" placeholder:"TIME" help:"How long the origin may take to begin before a copy is looked for."`
 	StallTimeout span   `default:"10s" placeholder:"TIME" help:"How long a body may pause before a copy is looked for."`
+	SlowRate     size   `default:"4K" placeholder:"RATE" help:"An origin that sends less a second over the stall timeout is helped by peers; 0 never."`
+}
+
+// slowRate is --slow-rate as peer.Config has it, where 0 is the default and less is never.
+func (r reachFlags) slowRate() int64 {
+	if r.SlowRate == 0 {
+		return -1
+	}
+	return int64(r.SlowRate)
 }
 
 // nodeOptions are what a node is made of: values only, so that demo and tests
@@ -48,6 +57,7 @@ type nodeOptions struct {
 	deny, only   []string // host names, see peer.Sharing
 	patience     time.Duration
 	stall        time.Duration
+	slowRate     int64 // see peer.Config; 0 is its default
 	connect      time.Duration
 	config       *config // options of transports; nil for none
 	notaries     notaryMemory
@@ -67,7 +77,7 @@ func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, li
 	}
 	return nodeOptions{
 		key: key, cacheDir: cacheDir, trackers: a.common.Tracker, listen: listen, transport: reach.Transport,
-		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout),
+		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout), slowRate: reach.slowRate(),
 		config: &a.config, notaries: remembered, trust: whom, log: a.log,
 	}, nil
 }
@@ -171,7 +181,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
 		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}, Notaries: o.trust.Notaries, Quorum: o.trust.Quorum}, Notaries: known,
 		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}, Shelf: n.shelf, Publishers: n.publishers,
-		Patience: o.patience, StallTimeout: o.stall, Log: o.log,
+		Patience: o.patience, StallTimeout: o.stall, SlowRate: o.slowRate, Log: o.log,
 	})
 	return nil
 }

@@ -48,6 +48,7 @@ func (n *Node) await(p *plan, fl *flight) (*Response, error) {
 			c, err := s.result()
 			s = nil
 			if err == nil {
+				fl.handOver(c)
 				return n.fromCopy(p, c, slow, n.outages.down(site, n.cfg.Now()))
 			}
 			missing = err
@@ -98,6 +99,7 @@ func (n *Node) answered(p *plan, fl *flight, s *search, missing error) (*Respons
 		}
 		c, err := s.result()
 		if err == nil {
+			n.helpLater(p, c, fl.resp)
 			return n.fromCopy(p, c, why, since)
 		}
 		missing = err

@@ -102,7 +102,9 @@ func (b *copyBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.left -= int64(n)
-	b.live.add(b.c.source, n)
+	own := b.c.fetch.split(b.r.off-int64(n), int64(n))
+	b.live.add(SourceOrigin, int(own))
+	b.live.add(b.c.source, n-int(own))
 	if err != nil && b.left > 0 {
 		return n, fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 	}

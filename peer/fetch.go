@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nt/chunker"
+	"nt/chunker/nois"
 	"nt/chunker/store"
 	"nt/peer/cache"
 	"nt/transport"
@@ -22,6 +23,10 @@ const (
 	reportTimeout = 5 * time.Second
 	// maxPeersNamed bounds the peers whose bytes are counted apart in one fetch.
 	maxPeersNamed = 256
+	// maxArrivals bounds the chunks from the origin that transports have yet to hear of.
+	maxArrivals = 256
+	// roundWait is the pause before all transports are tried again because the origin moves.
+	roundWait = time.Second
 )
 
 // fetches are the objects that are coming from peers: each once, however many
@@ -55,6 +60,11 @@ type fetch struct {
 	seen     Progress         // for readers that come later
 	lives    []*Live
 	reports  chan Failure
+	helper   *helper  // the origin, while it is of use; nil if not
+	noHelp   bool     // the origin has shown that it is of no use
+	own      nois.Set // chunks that came from the origin
+	enough   func()   // ends the transport that runs: the origin has brought the rest
+	arrivals chan int // the same chunks, for the transports
 }
 
 // enter joins the fetch of an object or starts one.
@@ -75,7 +85,7 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		return nil, fmt.Errorf("making room for the copy: %w", err)
 	}
 	f := &fetch{n: n, entry: e, obj: obj, limit: limit, readers: 1, holders: holders,
-		bad: map[string]bool{}, met: map[string]int64{}, by: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{})}
+		bad: map[string]bool{}, met: map[string]int64{}, by: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{}), arrivals: make(chan int, maxArrivals)}
 	f.failed, f.fail = context.WithCancelCause(context.Background())
 	ctx, cancel := context.WithCancelCause(n.ctx)
 	f.cancel = cancel
@@ -161,19 +171,44 @@ func (f *fetch) tell(live *Live, label string) {
 	})
 }
 
-// run tries the transports one after another until the object is complete. The
-// error says why each ended.
+// run fetches from peers until the object is complete; for as long as the origin brings chunks
+// beside them, it does not give up.
 func (f *fetch) run(ctx context.Context) error {
+	for again := false; ; again = true {
+		before := f.brought()
+		err := f.overTransports(ctx, again)
+		if err == nil || !errors.Is(err, transport.ErrNoProgress) || f.brought() == before {
+			return err
+		}
+		select {
+		case <-time.After(roundWait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// overTransports tries the transports one after another until the object is complete; each goes on
+// with the chunks that are there. anew asks the locator first. The error says why each ended.
+func (f *fetch) overTransports(ctx context.Context, anew bool) error {
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	f.mu.Lock()
+	f.enough = enough
+	f.mu.Unlock()
 	all := errNoHolder
 	for i, t := range f.n.cfg.Transports {
 		if f.obj.Complete() {
 			return nil
 		}
-		err := f.overOne(ctx, t)
-		if err == nil && !f.obj.Complete() {
+		err := f.overOne(ctx, t, anew)
+		if f.obj.Complete() {
+			return nil
+		}
+		if err == nil {
 			err = transport.ErrNoProgress
 		}
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return err
 		}
 		f.n.cfg.Log.Debug("transport ended", "transport", t.Name(), "object", f.entry.Object(), "err", err)
@@ -190,10 +225,10 @@ func (f *fetch) run(ctx context.Context) error {
 }
 
 // overOne runs one transport.
-func (f *fetch) overOne(ctx context.Context, t transport.Transport) error {
-	first := true
+func (f *fetch) overOne(ctx context.Context, t transport.Transport, anew bool) error {
+	first := !anew
 	return t.Fetch(ctx, transport.Request{
-		Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Observe: func(e transport.Event) { f.event(t.Name(), e) },
+		Object: f.entry.Object(), Sink: f.obj, Limit: f.limit, Arrivals: f.arrivals, Observe: func(e transport.Event) { f.event(t.Name(), e) },
 		Peers: func(ctx context.Context) ([]transport.Peer, error) {
 			again := !first
 			first = false

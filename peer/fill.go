@@ -55,9 +55,16 @@ type fill struct {
 	err     error         // io.EOF when whole; set once
 	readers map[*fillReader]struct{}
 	lives   []*Live // of all readers that ever were
-	// After a cut everything from switchedAt on comes from switched.
-	switched   Source
-	switchedAt int64
+	// From where what comes: the last segment goes on for ever. None: all from the origin.
+	segments []segment
+}
+
+// segment says from where a body comes, from an offset in it on.
+type segment struct {
+	at     int64
+	source Source
+	// split returns how many of the n bytes from off on came from the origin after all.
+	split func(off, n int64) int64
 }
 
 func newFill(size int64, spool store.Spool, abandon context.CancelCauseFunc) *fill {
@@ -141,13 +148,36 @@ func (f *fill) finish(err error) {
 	}
 }
 
-// switchTo notes that what comes from now on is a copy.
-func (f *fill) switchTo(s Source) {
+// switchTo notes that what comes from now on is from s.
+func (f *fill) switchTo(s Source, split func(off, n int64) int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.switched, f.switchedAt = s, f.avail
+	f.segments = append(f.segments, segment{f.avail, s, split})
 	for _, l := range f.lives {
-		l.update(func(p *Progress) { p.Continued = true })
+		l.update(func(p *Progress) { p.Continued = p.Continued || s != SourceOrigin })
+	}
+}
+
+// count adds the n bytes from off on, which were handed to a reader, to its figures; mu is held.
+func (f *fill) count(live *Live, off, n int64) {
+	for n > 0 {
+		now := segment{source: SourceOrigin}
+		end := off + n
+		for _, s := range f.segments {
+			if s.at <= off {
+				now = s
+			} else {
+				end = min(end, s.at)
+			}
+		}
+		step := end - off
+		origin := int64(0)
+		if now.split != nil {
+			origin = now.split(off, step)
+		}
+		live.add(SourceOrigin, int(origin))
+		live.add(now.source, int(step-origin))
+		off, n = end, n-step
 	}
 }
 

@@ -31,12 +31,7 @@ func (r *fillReader) Read(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n > 0 {
-		before := n
-		if f.switched != "" {
-			before = int(min(int64(n), max(f.switchedAt-r.off, 0)))
-		}
-		r.live.add(SourceOrigin, before)
-		r.live.add(f.switched, n-before)
+		f.count(r.live, r.off, int64(n))
 		r.off += int64(n)
 		f.changed()
 	}

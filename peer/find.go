@@ -34,6 +34,7 @@ type found struct {
 	source   Source
 	obj      store.Object // nil for a HEAD that peers answer
 	fetch    *fetch       // nil when the object is whole
+	agreed   int64        // bytes of a flight's body that were compared with it, see sameBytes
 }
 
 func (c *found) close() {
@@ -155,6 +156,9 @@ func (n *Node) sameBytes(fl *flight) acceptFunc {
 		if end > size {
 			return errOtherBytes
 		}
+		if c.fetch != nil && fl.fill.whole() != nil {
+			return n.sameChunks(ctx, fl, c, avail)
+		}
 		r := c.open(ctx, fl.base)
 		defer r.Close()
 		h := sha256.New()
@@ -164,6 +168,7 @@ func (n *Node) sameBytes(fl *flight) acceptFunc {
 		if chunker.Hash(h.Sum(nil)) != chunker.Hash(sum) {
 			return errOtherBytes
 		}
+		c.agreed = avail
 		return nil
 	}
 }

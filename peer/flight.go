@@ -38,6 +38,7 @@ type flight struct {
 	mu      sync.Mutex
 	readers int // in await
 	claimed bool
+	helps   *fetch        // whose neighbour the answer is to be; nil: it is for readers
 	full    bool          // boarded is closed
 	boarded chan struct{} // closed when everybody who waited for the answer has it
 }
@@ -136,11 +137,19 @@ func (n *Node) fly(fl *flight) {
 	fl.resp, fl.err, fl.at = resp, err, n.cfg.Now()
 	if err == nil {
 		fl.trailer = slices.Collect(maps.Keys(resp.Trailer))
-		n.prepare(fl)
+		if fl.helps == nil {
+			n.prepare(fl)
+		}
 	}
-	abandoned := fl.readers == 0
+	abandoned := fl.readers == 0 && fl.helps == nil
 	fl.mu.Unlock()
 	close(fl.answered)
+	if fl.helps != nil {
+		n.flights.drop(fl)
+		n.filling.end()
+		n.lateHelp(fl)
+		return
+	}
 	if fl.fill != nil {
 		n.feed(fl)
 		return

@@ -48,6 +48,9 @@ type Config struct {
 	Shelf *Shelf
 	// Patience and StallTimeout: 0 is the default.
 	Patience, StallTimeout time.Duration
+	// SlowRate is the rate in bytes per second below which an origin's body, over the
+	// stall timeout, counts as sick: peers then help. 0 is the default, less is never.
+	SlowRate int64
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Rand returns a number in [0, 1); nil is math/rand/v2.
@@ -65,6 +68,7 @@ type Node struct {
 	flights    flights
 	fetches    fetches
 	outages    outages
+	asking     askedSites // for ranges
 	neighbours neighbours
 	sites      sites
 	ann        *announcer     // nil when nothing is shared
@@ -80,6 +84,9 @@ func NewNode(cfg Config) *Node {
 	}
 	if cfg.StallTimeout == 0 {
 		cfg.StallTimeout = DefaultStallTimeout
+	}
+	if cfg.SlowRate == 0 {
+		cfg.SlowRate = DefaultSlowRate
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -27,6 +27,7 @@ import (
 //	cut        half of the body, then close
 //	stall      half of the body, then nothing
 //	slow       the body in small pieces over about four seconds
+//	trickle    the body in pieces of 512 bytes, twenty a second
 //	NNN        answer everything with that status
 type origin struct {
 	dir  string
@@ -92,7 +93,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		o.reset(w)
 	case mode == "blackhole":
 		o.hold(w)
-	case mode == "cut", mode == "stall", mode == "slow":
+	case mode == "cut", mode == "stall", mode == "slow", mode == "trickle":
 		o.mux().ServeHTTP(&breaker{w, mode, r, -1}, r)
 	default:
 		o.mux().ServeHTTP(w, r)
@@ -136,7 +137,10 @@ func (b *breaker) Write(p []byte) (int, error) {
 		b.left = size / 2
 	}
 	if b.mode == "slow" {
-		return b.slowly(p)
+		return b.slowly(p, int(max(1, b.left/20)), 100*time.Millisecond)
+	}
+	if b.mode == "trickle" {
+		return b.slowly(p, 512, 50*time.Millisecond)
 	}
 	if int64(len(p)) < b.left {
 		b.left -= int64(len(p))
@@ -150,15 +154,15 @@ func (b *breaker) Write(p []byte) (int, error) {
 	panic(http.ErrAbortHandler)
 }
 
-// slowly takes two seconds for half of the body.
-func (b *breaker) slowly(p []byte) (n int, err error) {
-	for piece := range slices.Chunk(p, int(max(1, b.left/20))) {
+// slowly sends pieces with pauses.
+func (b *breaker) slowly(p []byte, size int, pause time.Duration) (n int, err error) {
+	for piece := range slices.Chunk(p, size) {
 		m, err := b.ResponseWriter.Write(piece)
 		if n += m; err != nil {
 			return n, err
 		}
 		http.NewResponseController(b.ResponseWriter).Flush()
-		time.Sleep(100 * time.Millisecond) // what "slow" means
+		time.Sleep(pause) // what "slow" means
 	}
 	return n, nil
 }

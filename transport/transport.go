@@ -44,6 +44,10 @@ type Request struct {
 	// Limit is the highest rate in bytes per second the whole Fetch may
 	// receive; 0 is unlimited.
 	Limit int64
+	// Arrivals names chunks that came into the Sink by another way while this Fetch runs,
+	// from the origin for example, so that peers need not be asked for them. It may drop
+	// some, and a transport may ignore it. nil: there are none.
+	Arrivals <-chan int
 }
 
 // Sink is the one verified door into a store: it accepts a header only if it is

@@ -86,7 +86,7 @@ func (f *fetch) take(ctx context.Context, cancel context.CancelCauseFunc, p tran
 		meter: meter{window: f.t.opts.StallTimeout, minRate: f.t.opts.MinRate},
 	}
 	rp := reply{
-		id: f.req.Object, sink: f.req.Sink, asked: asked, sent: sent, length: resp.ContentLength, buf: f.buf,
+		id: f.req.Object, sink: f.req.Sink, asked: asked, sent: sent, length: resp.ContentLength, buf: f.buf, there: f.arrived,
 		note: func(kind transport.EventKind, n int) {
 			if kind == transport.EventChunk {
 				f.got++

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"nt/chunker/nois"
 	"nt/transport"
 )
 
@@ -28,6 +29,7 @@ type fetch struct {
 	got     int                     // chunks delivered so far
 	lastErr error                   // of the last peer that failed
 	buf     []byte                  // one chunk
+	others  nois.Set                // chunks that came by another way
 }
 
 // Fetch asks the peers one after another until the sink is complete (N11).
@@ -170,6 +172,18 @@ func (f *fetch) missing(from int) span {
 func (f *fetch) complete() bool {
 	_, ok := f.req.Sink.Header()
 	return ok && f.missing(0).empty()
+}
+
+// arrived reports whether all chunks of iv came by another way (transport.Request.Arrivals).
+func (f *fetch) arrived(iv nois.Interval) bool {
+	for {
+		select {
+		case i := <-f.req.Arrivals:
+			f.others.Add(uint32(i))
+		default:
+			return f.others.Count() > 0 && f.others.ContainsRange(iv)
+		}
+	}
 }
 
 func (f *fetch) observe(e transport.Event) {

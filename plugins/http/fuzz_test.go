@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nt/chunker"
+	"nt/chunker/nois"
 	"nt/transport"
 	"nt/transport/transporttest"
 )
@@ -56,7 +57,7 @@ func FuzzBody(f *testing.F) {
 		sink := transporttest.NewSink(c.ID())
 		in := &countingReader{r: bytes.NewReader(data)}
 		asked, sent := span{int(askedFirst), int(askedEnd)}, span{int(sentFirst), int(sentEnd)}
-		r := reply{id: c.ID(), sink: sink, asked: asked, sent: sent, length: -1, note: func(transport.EventKind, int) {}}
+		r := reply{id: c.ID(), sink: sink, asked: asked, sent: sent, length: -1, note: func(transport.EventKind, int) {}, there: func(nois.Interval) bool { return false }}
 		next, err := r.receive(in)
 		if err := sink.Check(c); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"nt/chunker"
+	"nt/chunker/nois"
 	"nt/transport"
 )
 
@@ -18,7 +19,8 @@ type reply struct {
 	sent   span  // as the peer says
 	length int64 // Content-Length, -1 if there was none
 	note   func(kind transport.EventKind, bytes int)
-	buf    []byte // one chunk, kept from reply to reply
+	there  func(iv nois.Interval) bool // chunks that came by another way; see fetch.arrived
+	buf    []byte                      // one chunk, kept from reply to reply
 }
 
 // receive reads exactly the bytes that sent stands for, each part proved before
@@ -34,6 +36,9 @@ func (r *reply) receive(body io.Reader) (next int, err error) {
 	}
 	for i := r.sent.first; i < r.sent.end; i++ {
 		if i == r.sent.first || i%chunker.ChunksPerMeta == 0 {
+			if i > r.sent.first && r.there(nois.Interval{Start: uint32(i), End: uint32(min(i+chunker.ChunksPerMeta, r.sent.end))}) {
+				return i, nil // the reply is given up, and asked for again behind what is there
+			}
 			if err := r.proof(body, h, chunker.MetaOf(i)); err != nil {
 				return 0, err
 			}
@@ -99,6 +104,10 @@ func (r *reply) chunk(body io.Reader, i, size int) error {
 	if err := r.blame(r.sink.Put(i, b)); err != nil {
 		r.note(transport.EventOverhead, size)
 		return err
+	}
+	if r.there(nois.Interval{Start: uint32(i), End: uint32(i) + 1}) {
+		r.note(transport.EventOverhead, size)
+		return nil
 	}
 	r.note(transport.EventChunk, size)
 	return nil

@@ -105,14 +105,19 @@ func (c *Core) put(v *neighbour, i int, data []byte, mixed bool) {
 	}
 }
 
-// stored notes a new chunk.
+// stored notes a new chunk that v delivered.
 func (c *Core) stored(v *neighbour, i int) {
+	c.emit(Stored{i, v.id})
+	c.took(v, i)
+}
+
+// took notes a new chunk, and that nobody but v, who delivered it, need send it any more.
+func (c *Core) took(v *neighbour, i int) {
 	c.have.Add(uint32(i))
 	c.bits.add(i)
 	c.free.drop(i)
 	c.missing--
 	c.progress, c.rescues = c.now, 0
-	c.emit(Stored{i, v.id})
 	for _, w := range c.neighbours {
 		if w != v && c.reserved[i] > 0 {
 			c.cancel(w, i)
@@ -122,6 +127,18 @@ func (c *Core) stored(v *neighbour, i int) {
 		c.done = true
 		c.emit(Complete{})
 	}
+}
+
+// Arrived says that the Content holds chunk i, which came by another way than from
+// neighbours: it is asked of nobody any more, and offered to all.
+func (c *Core) Arrived(now time.Duration, i int) {
+	c.now = now
+	if !c.known || i < 0 || i >= c.n || c.bits.has(i) || c.left || c.failed {
+		return
+	}
+	delete(c.partials, i)
+	c.took(nil, i)
+	c.step()
 }
 
 func (c *Core) hold(v *neighbour, chunk uint32, block uint8, data []byte) {

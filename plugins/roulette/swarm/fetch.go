@@ -167,5 +167,29 @@ func (n *Node) begin(ctx context.Context, req transport.Request, done chan error
 		return f
 	}
 	f.askPeers(n.now())
+	if req.Arrivals != nil {
+		n.work.Go(func() { f.hearArrivals() })
+	}
 	return f
+}
+
+// hearArrivals tells the core of chunks that came by another way, until the fetch ends.
+func (f *fetch) hearArrivals() {
+	n := f.swarm.node
+	for {
+		select {
+		case i := <-f.req.Arrivals:
+			n.post(func() {
+				if !f.over {
+					f.moved = n.now()
+					f.swarm.core.Arrived(f.moved, i)
+					f.swarm.act()
+				}
+			})
+		case <-f.ctx.Done():
+			return
+		case <-n.ctx.Done():
+			return
+		}
+	}
 }
