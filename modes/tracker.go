@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"nt/tracker"
 )
 
 // notaryFile is the name of a tracker's own key in the state directory.
@@ -15,15 +17,16 @@ const notaryFile = "notary.key"
 
 // trackerCmd is the directory that says who has what, and a notary besides.
 type trackerCmd struct {
-	Store      string   `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
-	NodeAddr   string   `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
-	NoNotary   bool     `help:"Fetch no announced page; learn hashed URLs only."`
-	Memory     size     `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
-	BitTorrent string   `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
-	Rate       float64  `default:"50" placeholder:"N" help:"HTTP requests a second that one address may make."`
-	Token      string   `placeholder:"WORD" help:"Serve only who brings this: --tracker WORD@HOST:PORT; BitTorrent clients as ?token=WORD."`
-	Pprof      bool     `help:"Serve profiles under /debug/pprof/ to this machine."`
-	TLS        tlsFlags `embed:""`
+	Store      string        `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
+	NodeAddr   string        `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
+	NoNotary   bool          `help:"Fetch no announced page; learn hashed URLs only."`
+	Memory     size          `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
+	BitTorrent string        `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
+	Rate       float64       `default:"50" placeholder:"N" help:"HTTP requests a second that one address may make."`
+	Interval   time.Duration `default:"30m" placeholder:"TIME" help:"How long an announcement holds; peers come again before."`
+	Token      string        `placeholder:"WORD" help:"Serve only who brings this: --tracker WORD@HOST:PORT; BitTorrent clients as ?token=WORD."`
+	Pprof      bool          `help:"Serve profiles under /debug/pprof/ to this machine."`
+	TLS        tlsFlags      `embed:""`
 }
 
 // Run serves until a signal.
@@ -31,8 +34,11 @@ func (c *trackerCmd) Run(a *app) error {
 	if c.Memory < minTrackerMemory {
 		return usagef(fmt.Sprintf("give it at least %dM", minTrackerMemory>>20), "--memory %d is too little", c.Memory)
 	}
+	if c.Interval < time.Second || c.Interval > tracker.DefaultMax {
+		return usagef(fmt.Sprintf("take 1s to %v", tracker.DefaultMax), "--interval %v is too short or too long", c.Interval)
+	}
 	o := trackerOptions{listen: a.listenOr(":7070"), allowPrivate: a.common.AllowPrivate, memory: int64(c.Memory), rate: c.Rate,
-		token: c.Token, profiles: c.Pprof, log: a.log}
+		hold: c.Interval, token: c.Token, profiles: c.Pprof, log: a.log}
 	var err error
 	if o.torrents, err = newTorrentList(c.BitTorrent); err != nil {
 		return err
@@ -82,6 +88,7 @@ type trackerOptions struct {
 	key          ed25519.PrivateKey // of UDP sessions
 	notary       ed25519.PrivateKey // nil: no notary
 	interval     time.Duration      // between two looks of the notary at one origin; 0 is its default
+	hold         time.Duration      // how long an announcement holds; 0 is the default
 	memory       int64              // bytes the process may use; 0 is 256 MiB
 	torrents     *torrentList       // nil: no BitTorrent
 	rate         float64            // HTTP requests a second and address; 0 is the default

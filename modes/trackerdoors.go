@@ -18,8 +18,11 @@ import (
 )
 
 // newPace returns a Pace for a store that should hear so many announcements a second.
-func newPace(perSecond int64, stats func(time.Time) tracker.StoreStats) *tracker.Pace {
-	return tracker.NewPace(tracker.PaceConfig{Base: tracker.DefaultTTL, Most: tracker.DefaultMax, PerSecond: perSecond,
+func newPace(perSecond int64, hold time.Duration, stats func(time.Time) tracker.StoreStats) *tracker.Pace {
+	if hold == 0 {
+		hold = tracker.DefaultTTL
+	}
+	return tracker.NewPace(tracker.PaceConfig{Base: hold, Most: tracker.DefaultMax, PerSecond: perSecond,
 		Holders: func(now time.Time) int64 { return int64(stats(now).Peers) }})
 }
 
@@ -83,7 +86,7 @@ func newTorrentDoor(o trackerOptions, secret tracker.Secret, token func() string
 		return &torrentDoor{}, nil
 	}
 	swarms := memory.NewTorrents(memory.TorrentConfig{Bytes: int64(float64(o.memory) * torrentShare)})
-	cfg := bep.Config{Swarms: swarms, PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate, Secret: secret, Token: token, Pace: newPace(50_000, swarms.Stats)}
+	cfg := bep.Config{Swarms: swarms, PublicAddr: safedial.PublicAddr, AllowPrivate: o.allowPrivate, Secret: secret, Token: token, Pace: newPace(50_000, o.hold, swarms.Stats)}
 	if o.torrents.file != "" {
 		cfg.Listed = o.torrents.has
 	}

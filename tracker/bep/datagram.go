@@ -33,18 +33,18 @@ func (s *Server) Answer(now time.Time, from netip.AddrPort, in, out []byte) []by
 	if action == actionConnect {
 		return s.connect(now, from.Addr(), id, in, out)
 	}
+	if action != actionAnnounce && action != actionScrape {
+		s.count.Malformed.Add(1) // of some other protocol, most likely
+		return out
+	}
 	if !s.gate.check(now, from.Addr(), id) {
 		s.count.BadConnection.Add(1)
 		return fail(in, out, "connect") // 15 bytes: never more than came
 	}
-	switch action {
-	case actionAnnounce:
+	if action == actionAnnounce {
 		return s.announceUDP(now, from.Addr(), in, out)
-	case actionScrape:
-		return s.scrapeUDP(now, in, out)
 	}
-	s.count.Malformed.Add(1)
-	return fail(in, out, "unknown action")
+	return s.scrapeUDP(now, in, out)
 }
 
 func (s *Server) connect(now time.Time, from netip.Addr, id uint64, in, out []byte) []byte {

@@ -50,10 +50,11 @@ func (s *shard) gift(now int64, sw *swarm, row uint32) (gift, bool) {
 		return gift{}, false
 	}
 	p := s.peers.at(h.peer)
+	st, _ := decodeStatement(sw.key, c.object, c.kept[0].raw) // it was checked when it came
 	return gift{
 		tracker.Announcer{ID: p.name.id, Addr: p.addr, Transports: p.transports, Said: int64(p.said)},
 		time.Duration(int64(h.expires)-now) * time.Second,
-		decodeStatement(sw.key, c.object, c.kept[0].raw),
+		st,
 	}, true
 }
 

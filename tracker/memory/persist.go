@@ -133,7 +133,8 @@ func (s *shard) restore(now int64, rec fileRecord, raw []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
-	if int64(rec.Touched)+s.statementTTL <= now || len(raw) < 32+64+3 {
+	st, whole := decodeStatement(rec.Key, rec.Object, raw)
+	if !whole || int64(rec.Touched)+s.statementTTL <= now {
 		return false
 	}
 	from := tracker.Group(rec.From)
@@ -149,7 +150,6 @@ func (s *shard) restore(now int64, rec fileRecord, raw []byte) bool {
 	}
 	sw := s.swarms.at(row)
 	sw.touched, sw.firstOutage = rec.Touched, rec.FirstOutage
-	st := decodeStatement(rec.Key, rec.Object, raw)
 	i := sw.find(contentSum(s.outages.seed, st))
 	if i < 0 {
 		if len(sw.contents) == maxContents {

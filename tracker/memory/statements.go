@@ -61,7 +61,8 @@ func (sw *swarm) statements() []tracker.Kept {
 	var out []tracker.Kept
 	for _, c := range sw.contents {
 		for _, k := range c.kept {
-			out = append(out, tracker.Kept{Statement: decodeStatement(sw.key, c.object, k.raw), LoggedAt: int64(k.logged), From: k.from, Relayed: k.relayed})
+			st, _ := decodeStatement(sw.key, c.object, k.raw) // it was checked when it came
+			out = append(out, tracker.Kept{Statement: st, LoggedAt: int64(k.logged), From: k.from, Relayed: k.relayed})
 		}
 	}
 	return out
@@ -327,26 +328,41 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decodeStatement reads what encodeStatement wrote; it is never given anything else.
-func decodeStatement(key resource.Key, object chunker.ObjectID, raw []byte) resource.Statement {
-	st := resource.Statement{Key: key, Object: object, Header: map[string][]string{}}
+// decodeStatement reads what encodeStatement wrote.
+func decodeStatement(key resource.Key, object chunker.ObjectID, raw []byte) (st resource.Statement, ok bool) {
+	st = resource.Statement{Key: key, Object: object, Header: map[string][]string{}}
+	if len(raw) < len(st.Witness)+len(st.Signature) {
+		return st, false
+	}
 	raw = raw[copy(st.Witness[:], raw):]
 	raw = raw[copy(st.Signature[:], raw):]
-	number := func() int64 {
+	for i, into := range [...]*int64{&st.Size, new(int64), &st.ObservedAt} {
 		v, n := binary.Varint(raw)
-		raw = raw[n:]
-		return v
+		if n <= 0 {
+			return st, false
+		}
+		*into, raw = v, raw[n:]
+		if i == 1 {
+			st.Status = int(v)
+		}
 	}
-	text := func() string {
-		v, n := binary.Uvarint(raw)
-		s := string(raw[n : n+int(v)])
-		raw = raw[n+int(v):]
-		return s
-	}
-	st.Size, st.Status, st.ObservedAt = number(), int(number()), number()
 	for len(raw) > 0 {
-		name := text()
-		st.Header[name] = append(st.Header[name], text())
+		var name, value string
+		if name, raw, ok = cutString(raw); ok {
+			value, raw, ok = cutString(raw)
+		}
+		if !ok {
+			return st, false
+		}
+		st.Header[name] = append(st.Header[name], value)
 	}
-	return st
+	return st, true
+}
+
+func cutString(b []byte) (s string, rest []byte, ok bool) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 || v > uint64(len(b)-n) {
+		return "", nil, false
+	}
+	return string(b[n : n+int(v)]), b[n+int(v):], true
 }

@@ -69,7 +69,7 @@ func Open(cfg Config) (*Cluster, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Cluster{cfg: cfg, members: newMembers(cfg.Self), writes: make(chan write, writeQueue), loaded: map[resource.Key]time.Time{},
+	c := &Cluster{cfg: cfg, members: newMembers(cfg.Self, cfg.Now()), writes: make(chan write, writeQueue), loaded: map[resource.Key]time.Time{},
 		http: &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16, MaxConnsPerHost: 64, IdleConnTimeout: 50 * time.Second}},
 		pool: &redis.Pool{MaxIdle: 8, MaxActive: 64, Wait: true, IdleTimeout: time.Minute, Dial: func() (redis.Conn, error) {
 			return redis.DialURL(cfg.URL, redis.DialConnectTimeout(redisTimeout), redis.DialReadTimeout(redisTimeout), redis.DialWriteTimeout(redisTimeout))
@@ -240,6 +240,12 @@ func (c *Cluster) Lookup(now time.Time, key resource.Key, n int, rnd *mrand.Rand
 func (c *Cluster) lookupHere(now time.Time, key resource.Key, n int, rnd *mrand.Rand) (tracker.Swarm, error) {
 	c.load(now, key)
 	sw, err := c.local.Lookup(now, key, n, rnd)
+	if err == nil && len(sw.Holders) == 0 && c.members.isNew(c.cfg.Now(), c.cfg.Lives) {
+		// Whoever owned the key before this node came may not have handed it over yet.
+		if r, other := c.ask(c.members.heir(key), "peek", message{Now: now, Key: key, N: n}); other == nil {
+			sw.Holders, sw.Size = r.Swarm.Holders, r.Swarm.Size
+		}
+	}
 	if err == nil && sw.FirstOutage == 0 {
 		c.queueOutage(key, now.Unix())
 	}

@@ -274,6 +274,38 @@ func TestSeveralNodes(t *testing.T) {
 	}
 }
 
+// TestNewNodesAskBeforeTheySayNobody: a node that has just come owns keys whose holders
+// it may not have been handed yet.
+func TestNewNodesAskBeforeTheySayNobody(t *testing.T) {
+	r := startRedis(t)
+	a, b := startNode(t, r.addr), startNode(t, r.addr)
+	await(t, sees(a, b))
+	announceAll([]*node{a, b})
+	now, rnd := time.Now(), rand.New(rand.NewPCG(1, 1))
+	asked := 0
+	for i := range keys {
+		p := peerOf(i)
+		key := storetest.Key(fmt.Sprint("page", i))
+		if b.members.owner(key) != b.members.self {
+			continue
+		}
+		b.local.Leave(now, p.ID(), now.Unix()) // as if it had not been handed over
+		a.local.Announce(now, time.Hour, p.Announcer(now), []resource.Statement{p.State(fmt.Sprint("page", i), "object", now)})
+		b.members.came = now
+		if sw, err := b.Lookup(now, key, 10, rnd); err != nil || len(sw.Holders) != 1 || sw.Holders[0].ID != p.ID() {
+			t.Fatalf("page%d: %+v, %v", i, sw, err)
+		}
+		b.members.came = now.Add(-time.Hour)
+		if sw, err := b.Lookup(now, key, 10, rnd); err != nil || len(sw.Holders) != 0 {
+			t.Fatalf("page%d, an old node: %+v, %v", i, sw, err)
+		}
+		asked++
+	}
+	if asked == 0 {
+		t.Fatal("nothing is b's")
+	}
+}
+
 func TestHotSamplesAreRemembered(t *testing.T) {
 	r := startRedis(t)
 	a, b := startNode(t, r.addr), startNode(t, r.addr)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 
@@ -24,12 +25,21 @@ const (
 // members is the list of nodes as this node knows it.
 type members struct {
 	self string
+	came time.Time
 
 	mu   sync.Mutex
 	list []string // sorted, the own one included
 }
 
-func newMembers(self string) *members { return &members{self: self, list: []string{self}} }
+func newMembers(self string, now time.Time) *members {
+	return &members{self: self, came: now, list: []string{self}}
+}
+
+// isNew reports whether this node came less than so long ago.
+func (m *members) isNew(now time.Time, lives time.Duration) bool { return now.Sub(m.came) < lives }
+
+// heir returns the node that would own a key without this one, or "".
+func (m *members) heir(key resource.Key) string { return ownerOf(m.others(), key) }
 
 // owner returns the node that owns a key: rendezvous hashing, so that a node that
 // comes or goes moves its own share only.

@@ -49,8 +49,8 @@ func (h *histogram) at(share float64) int64 {
 
 func (r *result) line(c config) string {
 	s := r.took.Seconds()
-	return fmt.Sprintf("%s offered=%.0f/s answered=%.0f/s refused=%d loss=%.2f%% p50=%v p99=%v bytes=%.0f", c.mode,
+	return fmt.Sprintf("%s offered=%.0f/s answered=%.0f/s refused=%d loss=%.2f%% p50=%v p99=%v bytes=%.0f took=%v", c.mode,
 		float64(r.sent)/s, float64(r.answered)/s, r.refused, 100*(1-float64(r.answered+r.refused)/float64(max(r.sent, 1))),
 		time.Duration(r.latency.at(0.5))*time.Microsecond, time.Duration(r.latency.at(0.99))*time.Microsecond,
-		float64(r.bytes)/float64(max(r.answered, 1)))
+		float64(r.bytes)/float64(max(r.answered, 1)), r.took)
 }

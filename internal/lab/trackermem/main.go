@@ -51,7 +51,7 @@ type stores struct {
 }
 
 func newStores(limit int64) stores {
-	usable := float64(limit - 32<<20)
+	usable := float64(limit - 40<<20)
 	return stores{memory.New(memory.Config{Bytes: int64(usable * 0.45)}), memory.NewTorrents(memory.TorrentConfig{Bytes: int64(usable * 0.15)}), time.Now()}
 }
 
@@ -133,7 +133,7 @@ func heap() int64 {
 // flood announces honest URLs and torrents, then fakes from 66.6.0.0/16, then honest
 // ones again, and says what is found and how much memory the process took.
 func flood(fakes int, limit int64) {
-	debug.SetMemoryLimit(limit - 32<<20)
+	debug.SetMemoryLimit(limit - 40<<20)
 	s := newStores(limit)
 	const honest, first = 1000, 1 << 40
 	lost := 0
