@@ -28,6 +28,7 @@ type downloads struct {
 	deaths   int // of the tracker, so far
 	finished int
 	through  int // of them with a death in between
+	idle     int // could not begin: the tracker was down when they asked it who has the page
 	failed   []string
 }
 
@@ -114,6 +115,8 @@ func (d *downloads) read(l *lab, home, tracker, page string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
+	case err != nil && bytes.Contains(said, []byte("looking up holders: asking tracker")):
+		d.idle++
 	case err != nil:
 		d.failed = append(d.failed, fmt.Sprintf("%v: %s", err, said))
 	case !bytes.Equal(got, d.page):
@@ -134,8 +137,8 @@ func (d *downloads) died() {
 }
 
 // end lets the running downloads finish.
-func (d *downloads) end() (finished, through int, failed []string) {
+func (d *downloads) end() (finished, through, idle int, failed []string) {
 	close(d.stop)
 	d.work.Wait()
-	return d.finished, d.through, d.failed
+	return d.finished, d.through, d.idle, d.failed
 }

@@ -34,6 +34,7 @@ type killed struct {
 	peak     int
 	finished int // downloads
 	through  int // of them with a kill in between
+	idle     int // that never began, for want of the tracker
 	failed   []string
 }
 
@@ -73,12 +74,12 @@ func kills(l *lab, p killsPlan) (killed, error) {
 	}
 	window := int64(max(2, p.interval.Seconds()/3))
 	out.mean, out.peak = c.peak(from, time.Now().Unix(), window)
-	out.finished, out.through, out.failed = d.end()
+	out.finished, out.through, out.idle, out.failed = d.end()
 	l.printf("%d kills of a tracker under %d clients, announcements holding %v", p.kills, p.clients, p.interval)
 	l.printf("URLs without holder one interval after a restart: %d of %d; all were back after at most %.1f s (%.2f intervals)", out.missing, p.kills*p.clients,
 		out.slowest.Seconds(), out.slowest.Seconds()/p.interval.Seconds())
 	l.printf("announcements in %d s: mean %.1f, peak %d (%.2f)", window, out.mean, out.peak, float64(out.peak)/out.mean)
-	l.printf("downloads of %d bytes from two peers, the origin being dead: %d done, %d of them with a kill in between, %d failed", p.size, out.finished, out.through, len(out.failed))
+	l.printf("downloads of %d bytes from two peers, the origin being dead: %d done, %d of them with a kill in between, %d failed; %d never began because the tracker was down when they asked", p.size, out.finished, out.through, len(out.failed), out.idle)
 	for _, f := range out.failed {
 		l.printf("failed: %s", f)
 	}

@@ -2,7 +2,7 @@
 // its own, without signatures and sockets: what an attacker would have to pay is
 // left out.
 //
-//	trackermem -what growth    bytes a URL, a torrent and a peer at 10^4 to 10^6
+//	trackermem -what growth    bytes a URL, a torrent and a peer at 10^4 to 10^6, and renewals a second on one core and on two
 //	trackermem -what flood     5,000,000 fake URLs, then torrents, of one /16 under a cap; honest ones before and after
 package main
 
@@ -16,7 +16,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"nt/internal/resource"
@@ -29,10 +28,15 @@ func main() {
 	what := flag.String("what", "growth", "growth or flood")
 	fakes := flag.Int("fakes", 5_000_000, "fake URLs, and as many torrents")
 	limit := flag.Int64("cap", 256<<20, "bytes")
+	csvFile := flag.String("csv", "", "growth: write the table to FILE, too")
+	svgFile := flag.String("svg", "", "growth: draw it into FILE")
 	flag.Parse()
 	switch *what {
 	case "growth":
-		growth()
+		if err := growth(*csvFile, *svgFile); err != nil {
+			fmt.Fprintln(os.Stderr, "trackermem:", err)
+			os.Exit(1)
+		}
 	case "flood":
 		flood(*fakes, *limit)
 	default:
@@ -90,36 +94,6 @@ func (s stores) hasTorrent(torrent int) bool {
 // somewhere is a public address in a /24 of its own, for each n of some millions.
 func somewhere(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(70 + n%100), byte(n / 100), byte(n / 25_600), 1})
-}
-
-func growth() {
-	fmt.Println("| announcements | of | keys | holders | bytes each, heap | bytes each, booked | announcements/s |")
-	fmt.Println("|---|---|---|---|---|---|---|")
-	for _, n := range []int{10_000, 100_000, 1_000_000} {
-		for _, of := range []string{"URLs with one holder", "one URL", "torrents with one peer", "one torrent"} {
-			s := stores{memory.New(memory.Config{Bytes: 4 << 30, GroupShare: 1}), memory.NewTorrents(memory.TorrentConfig{Bytes: 4 << 30, GroupShare: 1}), time.Now()}
-			before, start := heap(), time.Now()
-			for i := range n {
-				key := i
-				if strings.HasPrefix(of, "one") {
-					key = 7
-				}
-				if strings.Contains(of, "URL") {
-					s.announceURL(i, key, somewhere(i))
-				} else {
-					s.announceTorrent(key, somewhere(i), 6881)
-				}
-			}
-			took := time.Since(start)
-			st := s.urls.Stats(s.now)
-			if strings.Contains(of, "torrent") {
-				st = s.torrents.Stats(s.now)
-			}
-			each := func(bytes int64) int64 { return bytes / int64(max(st.Peers, 1)) }
-			fmt.Printf("| %d | %s | %d | %d | %d | %d | %.0f |\n", n, of, st.Keys, st.Peers, each(heap()-before), each(st.Bytes), float64(n)/took.Seconds())
-			runtime.KeepAlive(s)
-		}
-	}
 }
 
 func heap() int64 {
