@@ -68,7 +68,7 @@ func TestF43_EndpointAndIntroduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Connect(within(t), transport.Peer{ID: b.ID()}, wire.Token{}, toServer); err != nil {
+	if _, err := a.Connect(within(t), transport.Peer{ID: b.ID()}, wire.Token{}, wire.ChannelDatagram, nil, toServer); err != nil {
 		t.Fatal(err)
 	}
 	toB.Close()
