@@ -15,7 +15,7 @@ func RunMem(profile string, c Case) Result {
 		p = roulette.Classic()
 	}
 	s := sim.Run(sim.Config{Seed: c.Seed, Params: p, Size: c.Size, UpKbps: float64(c.UpKbps), Down: float64(c.Kbps), SeedUp: float64(c.SeedUp),
-		Rate: c.Rate, Readers: c.Readers, Delay: c.Delay, Loss: c.Loss, Queue: c.Queue, Silent: c.Silent, FreeRiders: c.Free, Poisoners: c.Poison,
+		Rate: c.Rate, Readers: c.Readers, Delay: c.Delay, Loss: c.Loss, Queue: c.Queue, PoolMax: c.PoolMax, Silent: c.Silent, FreeRiders: c.Free, Poisoners: c.Poison,
 		Stay: c.Stay, Kill: c.Killed, KillAt: c.KillAt, TimeMax: c.TimeMax})
 	return Result{System: "roulette-" + profile, Wire: "mem", Kbps: c.Kbps, Size: c.Size, Rate: c.Rate, Readers: s.Readers, Done: s.Finished,
 		Stable: s.Stable || c.Readers > 0 && s.Finished == s.Readers, Mean: s.Mean, P95: s.P95, Worst: s.Max, Bound: s.Bound, Received: s.Received, SeedShare: s.SeedShare,
