@@ -79,11 +79,17 @@ func structKeys(v any) []string {
 	}
 	var keys []string
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("toml"), ",")
-		if name == "" {
-			name = strings.ToLower(t.Field(i).Name)
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		switch {
+		case name == "-":
+		case name != "":
+			keys = append(keys, name)
+		case f.Anonymous:
+			keys = append(keys, structKeys(reflect.Zero(f.Type).Interface())...)
+		default:
+			keys = append(keys, strings.ToLower(f.Name))
 		}
-		keys = append(keys, name)
 	}
 	return keys
 }

@@ -15,66 +15,65 @@ const (
 
 // Params are the protocol's numbers, each with its unit and the row of the
 // seeds (F..) or the point of the redesign (R1..R9: the nine points of
-// docs/roulette.md) it comes from. Classic and Tuned return the two sets; a
+// docs/roulette.md) it comes from; the tags are its keys in [transport.roulette]. Classic and Tuned return the two sets; a
 // field that a profile does not use says so.
 type Params struct {
 	Profile Profile `toml:"-"`
 
 	// Overlay.
-	MinDegree int           // neighbours; below it one is sought every SeekEvery (F11, F12)
-	MaxDegree int           // neighbours; none is sought at or above it (F11, F14)
-	SeekEvery time.Duration // (F12); between Min and Max it takes SeekEvery*degree/MinDegree (F13)
-	// MaxTable bounds all neighbours, those of others' choosing included (F21).
-	MaxTable   int
-	DeadAfter  time.Duration // a neighbour not heard from is collected (F21)
-	Resends    int           // unanswered requests before a neighbour is given up (F33)
-	HelloRetry time.Duration // first time-out of JOIN and HELLO, when no RTT is known
+	MinDegree  int           `toml:"min_degree"`  // neighbours; below it one is sought every SeekEvery (F11, F12)
+	MaxDegree  int           `toml:"max_degree"`  // neighbours; none is sought at or above it (F11, F14)
+	SeekEvery  time.Duration `toml:"seek_every"`  // between two searches below MinDegree (F12); above it takes SeekEvery*degree/MinDegree (F13)
+	MaxTable   int           `toml:"max_table"`   // all neighbours, those of others' choosing included (F21)
+	DeadAfter  time.Duration `toml:"dead_after"`  // a neighbour not heard from is collected (F21)
+	Resends    int           `toml:"resends"`     // unanswered requests before a neighbour is given up (F33)
+	HelloRetry time.Duration `toml:"hello_retry"` // first time-out of JOIN and HELLO, when no RTT is known
 
 	// Tit-for-tat (F35, F36), per key and per network group.
-	Tab         int     // bytes that may be sent before anything came back
-	TabFraction float64 // of the bytes received, which may be sent if that is more
+	Tab         int     `toml:"tab"`          // bytes that may be sent before anything came back
+	TabFraction float64 `toml:"tab_fraction"` // of the bytes received, which may be sent if that is more
 
 	// Classic only.
-	FirstBurst int           // chunks (F41)
-	MinTimeout time.Duration // of a handshake or burst (F42)
-	MaxTimeout time.Duration
-	LookAgain  time.Duration // until a neighbour that had nothing is asked again (F29)
+	FirstBurst int           `toml:"first_burst"` // blocks of the first second handshake (F41)
+	MinTimeout time.Duration `toml:"min_timeout"` // of a handshake or burst (F42)
+	MaxTimeout time.Duration `toml:"max_timeout"` // (F42)
+	LookAgain  time.Duration `toml:"look_again"`  // until a neighbour that had nothing is asked again (F29)
 
-	// Tuned only from here.
-	WindowBlocks  int           // blocks outstanding over all neighbours at least (R3)
-	WindowTime    time.Duration // of the measured downlink, when that is more (R3)
-	PerNeighbour  int           // blocks outstanding at one neighbour at least (R3)
-	MaxQueue      int           // blocks one neighbour may have asked of us
-	SeedAfter     int           // readers whose holdings are known before a busy seed is asked
-	PumpRoom      int           // blocks of room in the window before a REQUEST is worth its datagram
-	PiggyExtra    int           // blocks beyond the window that may be asked for on a DATA
-	Endgame       int           // last blocks that are asked for twice (R9)
-	PiggybackWait time.Duration // how long a request waits for a DATA going the same way (R3)
-	StatusEvery   time.Duration // between two STATUS when the uplink is idle (R6)
-	StatusSame    time.Duration // between two to the same neighbour
-	Backlog       time.Duration // what the pacer lets wait in the modem (R8); classic: what a seed lets wait before it is silent, 0: no end
-	StartRate     int           // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
-	KnownRate     int           // bytes/s of uplink if the user says so; 0: measured
-	RescueAfter   time.Duration // without progress (R9); classic: the locator is asked then (F20)
-	LateSlack     time.Duration // added to the expected answer before a request is overdue
-	LeaveGuard    int           // chunks short of complete at which a neighbour is taken to be leaving
-	Swap          bool          // newcomers give their first blocks unasked to who answered their HELLO
-	HelloExtra    int           // blind requests beyond the window
-	BlindUntil    int           // chunks held from which HELLO no longer asks blindly: too much is under way that it cannot name
-	IdleGive      time.Duration // idle uplink before it is given to who does not pay (R7)
+	// Tuned only from here, but for MaxQueue, Endgame, Backlog and RescueAfter.
+	WindowBlocks  int           `toml:"window_blocks"`  // blocks outstanding over all neighbours at least (R3)
+	WindowTime    time.Duration `toml:"window_time"`    // of the measured downlink, when that is more (R3)
+	PerNeighbour  int           `toml:"per_neighbour"`  // blocks outstanding at one neighbour at least (R3)
+	MaxQueue      int           `toml:"max_queue"`      // blocks one neighbour may have asked of us
+	SeedAfter     int           `toml:"seed_after"`     // readers whose holdings are known before a busy seed is asked
+	PumpRoom      int           `toml:"pump_room"`      // blocks of room in the window before a REQUEST is worth its datagram
+	PiggyExtra    int           `toml:"piggy_extra"`    // blocks beyond the window that may be asked for on a DATA
+	Endgame       int           `toml:"endgame"`        // last blocks that are asked for twice (R9)
+	PiggybackWait time.Duration `toml:"piggyback_wait"` // how long a request waits for a DATA going the same way (R3)
+	StatusEvery   time.Duration `toml:"status_every"`   // between two STATUS when the uplink is idle (R6)
+	StatusSame    time.Duration `toml:"status_same"`    // between two to the same neighbour
+	Backlog       time.Duration `toml:"backlog"`        // what the pacer lets wait in the modem (R8); classic: what a seed lets wait before it is silent, 0: no end
+	StartRate     int           `toml:"start_rate"`     // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
+	KnownRate     int           `toml:"-"`              // bytes/s of uplink if the user says so; 0: measured
+	RescueAfter   time.Duration `toml:"rescue_after"`   // without progress (R9); classic: the locator is asked then (F20)
+	LateSlack     time.Duration `toml:"late_slack"`     // added to the expected answer before a request is overdue
+	LeaveGuard    int           `toml:"leave_guard"`    // chunks short of complete at which a neighbour is taken to be leaving
+	Swap          bool          `toml:"swap"`           // newcomers give their first blocks unasked to who answered their HELLO
+	HelloExtra    int           `toml:"hello_extra"`    // blind requests beyond the window
+	BlindUntil    int           `toml:"blind_until"`    // chunks held from which HELLO no longer asks blindly: too much is under way that it cannot name
+	IdleGive      time.Duration `toml:"idle_give"`      // idle uplink before it is given to who does not pay (R7)
 
 	// Seed.
-	JoinList     int           // introductions in a WELCOME (R1)
-	JoinMin      int           // introductions in the leanest WELCOME
-	JoinShare    float64       // part of the uplink that WELCOMEs may take
-	JoinYoung    time.Duration // introduced peers joined at least so long ago (R1)
-	JoinOld      time.Duration // and at most so long ago
-	MemberTTL    time.Duration // who said nothing for so long is introduced to nobody
-	SeedChunks   int           // blocks for one reader when the swarm is large (R1)
-	SeedCrowd    int           // members that make a swarm large
-	PushBacklog  time.Duration // below which the first chunk is pushed after WELCOME (R1)
-	MaxMembers   int           // the seed's list of members
-	NoSubstitute bool          // the seed sends what was asked, not the least served
+	JoinList     int           `toml:"join_list"`     // introductions in a WELCOME (R1)
+	JoinMin      int           `toml:"join_min"`      // introductions in the leanest WELCOME
+	JoinShare    float64       `toml:"join_share"`    // part of the uplink that WELCOMEs may take
+	JoinYoung    time.Duration `toml:"join_young"`    // introduced peers joined at least so long ago (R1)
+	JoinOld      time.Duration `toml:"join_old"`      // and at most so long ago
+	MemberTTL    time.Duration `toml:"member_ttl"`    // who said nothing for so long is introduced to nobody
+	SeedChunks   int           `toml:"seed_chunks"`   // blocks for one reader when the swarm is large (R1)
+	SeedCrowd    int           `toml:"seed_crowd"`    // members that make a swarm large
+	PushBacklog  time.Duration `toml:"push_backlog"`  // below which the first chunk is pushed after WELCOME (R1)
+	MaxMembers   int           `toml:"max_members"`   // the seed's list of members
+	NoSubstitute bool          `toml:"no_substitute"` // the seed sends what was asked, not the least served
 }
 
 // Tuned returns the default profile's numbers.

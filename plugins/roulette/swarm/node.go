@@ -61,18 +61,12 @@ type Node struct {
 
 // Open is the transport.Factory.
 func Open(env transport.Env) (transport.Transport, error) {
-	opts := DefaultOptions()
-	if env.Options != nil {
-		if err := env.Options(&opts); err != nil {
-			return nil, err
-		}
-	}
-	if err := opts.check(); err != nil {
+	opts, err := load(env.Options)
+	if err != nil {
 		return nil, fmt.Errorf("[transport.%s]: %w", Name, err)
 	}
 	conn := env.Packet
 	if conn == nil { // a node that serves nobody still needs a socket to ask from
-		var err error
 		if conn, err = net.ListenPacket("udp", ":0"); err != nil {
 			return nil, fmt.Errorf("opening a UDP socket: %w", err)
 		}
@@ -81,7 +75,7 @@ func Open(env transport.Env) (transport.Transport, error) {
 }
 
 func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error) {
-	n := &Node{opts: opts, params: opts.params(), source: env.Source, log: env.Log, epoch: time.Now(),
+	n := &Node{opts: opts, params: opts.Params, source: env.Source, log: env.Log, epoch: time.Now(),
 		events: make(chan func(), eventQueue), ledger: roulette.NewLedger(),
 		fetching: map[chunker.ObjectID]*swarm{}, serving: map[chunker.ObjectID]*swarm{}, links: map[*wire.Session]*link{}, pipes: map[*wire.Session]pipe{}, early: map[*wire.Session][][]byte{},
 		bannedKeys: map[transport.PeerID]bool{}, bannedAddrs: map[netip.AddrPort]bool{}, introducers: map[transport.PeerID]*wire.Session{}}

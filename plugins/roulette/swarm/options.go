@@ -11,8 +11,10 @@ import (
 // Name is the transport's name in configuration and announcements.
 const Name = "roulette"
 
-// Options is the table [transport.roulette].
+// Options is the table [transport.roulette]: how the node runs, and every number of the
+// protocol (roulette.Params), of which the profile sets those that are not there.
 type Options struct {
+	roulette.Params
 	// Wire is what messages run on: "kcp" (reliable) or "udp" (as the 2006 paper, F8).
 	Wire string `toml:"wire"`
 	// Profile is "tuned" or "classic" (the paper's numbers, for comparison).
@@ -31,7 +33,7 @@ type Options struct {
 
 // DefaultOptions returns what an absent table means.
 func DefaultOptions() Options {
-	return Options{Wire: "kcp", Profile: "tuned", MaxSessions: 512, Stall: 12 * time.Second, AskWait: 250 * time.Millisecond, DialTimeout: 4 * time.Second}
+	return Options{Params: roulette.Tuned(), Wire: "kcp", Profile: "tuned", MaxSessions: 512, Stall: 12 * time.Second, AskWait: 250 * time.Millisecond, DialTimeout: 4 * time.Second}
 }
 
 // wireOverhead is what each wire adds to a message, in bytes: IP and UDP headers
@@ -52,13 +54,23 @@ func (o Options) maxRun() int {
 	return 1
 }
 
-func (o Options) params() roulette.Params {
-	p := roulette.Tuned()
-	if o.Profile == "classic" {
-		p = roulette.Classic()
+// load reads a table: first for its profile, then for what it changes of the profile's numbers.
+func load(decode func(v any) error) (Options, error) {
+	o := DefaultOptions()
+	if decode == nil {
+		return o, nil
 	}
-	p.KnownRate = o.Uplink
-	return p
+	if err := decode(&o); err != nil {
+		return o, err
+	}
+	if o.Profile == "classic" {
+		o.Params = roulette.Classic()
+		if err := decode(&o); err != nil {
+			return o, err
+		}
+	}
+	o.Params.KnownRate = o.Uplink
+	return o, o.check()
 }
 
 func (o Options) check() error {
@@ -74,5 +86,5 @@ func (o Options) check() error {
 	case o.Stall <= 0 || o.DialTimeout <= 0 || o.AskWait <= 0:
 		return fmt.Errorf("stall, ask_wait and dial_timeout must be longer than nothing")
 	}
-	return nil
+	return o.Params.Check()
 }
