@@ -303,18 +303,18 @@ func viaProxy(addr string) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-func ntProduct(t *testing.T, o *caseOrigin) product {
+func ntProduct(t *testing.T, o *caseOrigin, name string, serveFresh bool) product {
 	key, err := newKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := startPeer(t.Context(), peerOptions{proxyAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", node: nodeOptions{
-		key: key, cacheDir: t.TempDir(), listen: "127.0.0.1:0", allowPrivate: true, share: true}})
+	p, err := startPeer(t.Context(), peerOptions{proxyAddr: "127.0.0.1:0", adminAddr: "127.0.0.1:0", hot: 1 << 20, node: nodeOptions{
+		serveFresh: serveFresh, key: key, cacheDir: t.TempDir(), listen: "127.0.0.1:0", allowPrivate: true, share: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.close(context.Background()) })
-	return product{name: "nt", client: settling{viaProxy(p.proxyAddr), p}.client(), base: o.URL}
+	return product{name: name, client: settling{viaProxy(p.proxyAddr), p}.client(), base: o.URL}
 }
 
 // settling waits after each request until the node has stored what it brought.
@@ -413,7 +413,8 @@ func write(t *testing.T, dir, name, text string) {
 // Debian's are installed. nt may break no rule; what the others do is reported.
 func TestCacheConformance(t *testing.T) {
 	o := newCaseOrigin(t)
-	products := []product{ntProduct(t, o)}
+	const fresh = "nt --serve-fresh"
+	products := []product{ntProduct(t, o, "nt", false), ntProduct(t, o, fresh, true)}
 	for name, start := range map[string]func(*testing.T, *caseOrigin, string) product{"squid": squidProduct, "nginx": nginxProduct} {
 		program := "/usr/sbin/" + name
 		if _, err := os.Stat(program); err != nil {
@@ -429,17 +430,26 @@ func TestCacheConformance(t *testing.T) {
 			results[p.name] = append(results[p.name], p.run(o, n, c))
 		}
 	}
-	for n, why := range results["nt"] {
-		if why != "" && !cases[n].optional {
-			t.Errorf("%s (%s): %s", cases[n].id, cases[n].rule, why)
+	shown := 0
+	for _, name := range []string{"nt", fresh} {
+		for n, why := range results[name] {
+			if why != "" && !cases[n].optional {
+				t.Errorf("%s: %s (%s): %s", name, cases[n].id, cases[n].rule, why)
+			}
+			if why == "" && cases[n].optional && name == fresh {
+				shown++
+			}
 		}
+	}
+	if shown < 5 {
+		t.Errorf("%s shows %d of the services a shared cache may do", fresh, shown)
 	}
 	for n, c := range cases { // what nt is for
 		if strings.HasPrefix(c.id, "down: ") && results["nt"][n] != "" {
 			t.Errorf("%s: %s", c.id, results["nt"][n])
 		}
 	}
-	if *rewrite && len(products) == 3 {
+	if *rewrite && len(products) == 4 {
 		write(t, filepath.Dir(conformanceDoc), filepath.Base(conformanceDoc), conformanceTable(cases, results))
 	}
 }
@@ -447,12 +457,12 @@ func TestCacheConformance(t *testing.T) {
 // conformanceTable is the page with the results.
 func conformanceTable(cases []cacheCase, results map[string][]string) string {
 	var b strings.Builder
-	names := []string{"nt", "squid", "nginx"}
+	names := []string{"nt", "nt --serve-fresh", "squid", "nginx"}
 	b.WriteString("# Cache conformance\n\nOur own cases, modelled on those of http-tests/cache-tests, played by `go test ./modes -run TestCacheConformance -rewrite` against nt's proxy (which asks\n" +
-		"the origin first, so reuse is not its aim), Debian's Squid as a forward proxy and Debian's nginx as `proxy_cache` with revalidation and stale-on-error.\n" +
+		"the origin first unless it runs with --serve-fresh), Debian's Squid as a forward proxy and Debian's nginx as `proxy_cache` with revalidation and stale-on-error.\n" +
 		"**yes**: as the rule says. **-**: an optional service or optimisation that it does not show. **NO**: a rule is broken, as we read it. A rule without a document is a section of RFC 9111.\n" +
 		"nginx is a site's own gateway and by its makers' intention ignores what requests say about caching, and asks by GET for the whole where a reader asks by HEAD or for a part.\n\n")
-	b.WriteString("| case | rule | " + strings.Join(names, " | ") + " |\n|---|---|---|---|---|\n")
+	b.WriteString("| case | rule | " + strings.Join(names, " | ") + " |\n|---|---|---|---|---|---|\n")
 	sums := map[string][3]int{}
 	for n, c := range cases {
 		fmt.Fprintf(&b, "| %s | %s |", c.id, c.rule)

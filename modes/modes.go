@@ -24,6 +24,7 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Show on this machine alone how a page outlives its origin."`
 	Cache      cacheCmd      `cmd:"" help:"Look into the cache, or change it."`
 	Forget     forgetCmd     `cmd:"" help:"Remove all copies of URLs and take their announcements back."`
+	CA         caCmd         `cmd:"" name:"ca" help:"The authority that lets the proxy read HTTPS on this device: install, remove, show."`
 	Status     statusCmd     `cmd:"" help:"Ask the running peer of this user, and trackers, how they are."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key pair and write it to a file."`
 	Publishers publishersCmd `cmd:"" help:"Show the sites whose keys are known, or forget one."`

@@ -55,6 +55,7 @@ type nodeOptions struct {
 	dialer       safedial.Dialer // without allowPrivate
 	share        bool
 	deny, only   []string // host names, see peer.Sharing
+	serveFresh   bool
 	patience     time.Duration
 	stall        time.Duration
 	slowRate     int64 // see peer.Config; 0 is its default
@@ -90,7 +91,8 @@ type node struct {
 	cache      *cache.Cache
 	locator    peer.Locator // nil without trackers
 	notaries   *notaries    // nil without trackers
-	meeting    *meeting     // nil without trackers
+	sharing    peer.Sharing
+	meeting    *meeting // nil without trackers
 	dialer     safedial.Dialer
 	origin     *origin.Client
 	shelf      *peer.Shelf
@@ -177,10 +179,11 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	if err != nil {
 		return err
 	}
+	n.sharing = peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}
 	n.Node = peer.NewNode(peer.Config{
 		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
 		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}, Notaries: o.trust.Notaries, Quorum: o.trust.Quorum}, Notaries: known,
-		Identity: o.key, Sharing: peer.Sharing{Enabled: o.share, AllowPrivate: o.allowPrivate, Deny: o.deny, Only: o.only}, Shelf: n.shelf, Publishers: n.publishers,
+		Identity: o.key, Sharing: n.sharing, ServeFresh: o.serveFresh, Shelf: n.shelf, Publishers: n.publishers,
 		Patience: o.patience, StallTimeout: o.stall, SlowRate: o.slowRate, Log: o.log,
 	})
 	return nil

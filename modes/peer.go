@@ -17,6 +17,7 @@ import (
 	"nt/internal/resource"
 	"nt/peer"
 	"nt/peer/admin"
+	"nt/peer/intercept"
 	"nt/peer/proxy"
 )
 
@@ -27,7 +28,11 @@ type peerCmd struct {
 	AdminAddr  string     `placeholder:"ADDR" help:"Address of the status page. Default: 127.0.0.1:3129, or a free port if that is taken."`
 	ProxyAuth  string     `placeholder:"USER:PASS" help:"Ask readers for this name and password. Better in the environment (NT_PROXY_AUTH) or the configuration file."`
 	ProxyAllow []string   `placeholder:"CIDR" help:"Network that may use the proxy, besides this machine; repeatable."`
+	Intercept  bool       `help:"Read HTTPS, too, with the authority that 'nt ca install' made. Pages then outlive their sites; see docs/proxy.md for the risks."`
+	TunnelPort []uint16   `placeholder:"PORT" help:"Port that tunnels (CONNECT) may reach, besides 443; repeatable."`
 	CacheSize  size       `default:"1G" placeholder:"SIZE" help:"How much the cache may hold."`
+	ServeFresh bool       `help:"Answer from the cache, without asking the site, while HTTP's rules call the copy fresh. Faster; the site then does not see every reader."`
+	HotSize    size       `default:"64M" placeholder:"SIZE" help:"How much of fresh copies may be kept in memory, with --serve-fresh."`
 	NoShare    bool       `help:"Read from peers and announce nothing."`
 	Deny       []string   `placeholder:"HOST" help:"Never share what is on HOST or below it; repeatable."`
 	Only       []string   `placeholder:"HOST" help:"Share only what is on HOST or below it; repeatable."`
@@ -50,10 +55,22 @@ func (c *peerCmd) Run(a *app) error {
 	}
 	o.node.cacheSize, o.node.share = int64(c.CacheSize), !c.NoShare
 	o.node.deny, o.node.only = c.Deny, c.Only
+	if o.node.serveFresh = c.ServeFresh; c.ServeFresh {
+		o.hot = int64(c.HotSize)
+	}
 	if c.Proxy {
 		o.proxyAddr, o.proxyAuth = c.ProxyAddr, c.ProxyAuth
+		o.tunnelPorts = append([]uint16{443}, c.TunnelPort...)
 		if o.proxyAllow, err = c.allowed(); err != nil {
 			return err
+		}
+	}
+	if c.Intercept {
+		if o.authority, o.authorityDir, err = a.env.authority(); err != nil {
+			return err
+		}
+		if !c.Proxy {
+			return usagef("add --proxy", "--intercept needs the proxy")
 		}
 	}
 	p, err := startPeer(a.ctx, o)
@@ -98,7 +115,12 @@ type peerOptions struct {
 	// proxyAuth and proxyAllow say who may use it, see proxy.Config.
 	proxyAuth  string
 	proxyAllow []netip.Prefix
-	adminAddr  string // HOST:PORT; "" is defaultAdmin or a free port
+	// authority reads tunnels, its directory remembers which not; nil reads none.
+	authority    *intercept.Authority
+	authorityDir string
+	tunnelPorts  []uint16 // nil is 443 only
+	hot          int64    // bytes of fresh copies in memory
+	adminAddr    string   // HOST:PORT; "" is defaultAdmin or a free port
 }
 
 // defaultAdmin is where the status page is unless the user says otherwise.
@@ -136,10 +158,14 @@ func startPeer(ctx context.Context, o peerOptions) (*peerNode, error) {
 
 func (p *peerNode) startProxy(o peerOptions) error {
 	addr := o.proxyAddr
-	server, err := proxy.New(proxy.Config{
+	conf := proxy.Config{
 		Resolver: proxy.FromNode(counted{p.node.Node, p.sums}, peer.Request{}), Dial: p.node.dialer.DialContext, Forbidden: isForbidden, Addr: addr, Auth: o.proxyAuth, Allow: o.proxyAllow,
-		Admin: "http://" + p.adminAddr + "/", Log: p.node.log,
-	})
+		ConnectPorts: o.tunnelPorts, Hot: o.hot, Admin: "http://" + p.adminAddr + "/", Log: p.node.log,
+	}
+	if o.authority != nil {
+		conf.Intercept = p.node.interceptor(o.authority, o.authorityDir)
+	}
+	server, err := proxy.New(conf)
 	if err != nil {
 		return usagef("listen on 127.0.0.1, or say who may use it: --proxy-allow CIDR or --proxy-auth USER:PASS", "--proxy-addr: %w", err)
 	}
@@ -180,12 +206,18 @@ func (p *peerNode) forget(_ context.Context, query url.Values) error {
 		return err
 	}
 	_, err = p.node.Forget(u)
+	if p.proxy != nil {
+		p.proxy.Cool()
+	}
 	return err
 }
 
 // Status implements admin.Source.
 func (p *peerNode) Status(context.Context) (admin.Status, error) {
 	s := admin.Status{Version: thisBuild().Version, Started: p.started, BytesBySource: p.sums.snapshot()}
+	if p.proxy != nil && p.proxy.HotBytes() > 0 {
+		s.BytesBySource[string(peer.SourceCache)] += p.proxy.HotBytes()
+	}
 	s.Cache.Bytes, s.Cache.Limit = p.node.store.Usage()
 	for range p.node.store.List() {
 		s.Cache.Objects++

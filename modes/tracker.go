@@ -19,6 +19,7 @@ const notaryFile = "notary.key"
 type trackerCmd struct {
 	Store      string        `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
 	NodeAddr   string        `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
+	Look       span          `name:"notary-interval" default:"1s" placeholder:"TIME" help:"Least time between two looks of the notary at one origin."`
 	NoNotary   bool          `help:"Fetch no announced page; learn hashed URLs only."`
 	Memory     size          `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
 	BitTorrent string        `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
@@ -47,7 +48,7 @@ func (c *trackerCmd) Run(a *app) error {
 		return err
 	}
 	if !c.NoNotary {
-		o.notary = o.key
+		o.notary, o.interval = o.key, time.Duration(c.Look)
 	}
 	if err := c.choose(a, &o); err != nil {
 		return err

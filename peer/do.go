@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"nt/peer/trust"
 )
 
 // errNoOrigin stands for an origin that was not to be asked.
@@ -35,6 +37,11 @@ func (n *Node) Do(ctx context.Context, req Request) (*Response, error) {
 		return n.copyOnly(p)
 	case !p.copies:
 		return n.pass(p)
+	}
+	if n.cfg.ServeFresh && !p.own {
+		if r := n.fresh(p); r != nil {
+			return r, nil
+		}
 	}
 	return n.join(p)
 }
@@ -70,7 +77,7 @@ func (n *Node) cachedOnly(p *plan) (*Response, error) {
 	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
 		e := c.entry
 		if e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.ObservedAt(), n.cfg.Now()) {
-			return errors.New("the copy is stale")
+			return errStale
 		}
 		return nil
 	})
@@ -80,6 +87,31 @@ func (n *Node) cachedOnly(p *plan) (*Response, error) {
 	}
 	return n.fromCopy(p, c, ErrOnlyIfCached, time.Time{})
 }
+
+// fresh answers with a copy of the origin's own word that is still fresh, nil without one.
+func (n *Node) fresh(p *plan) *Response {
+	now := n.cfg.Now()
+	var until time.Time
+	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
+		e := c.entry
+		if e.Level != trust.Self || e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.ObservedAt(), now) {
+			return errStale
+		}
+		until = now.Add(lifetime(e.Header(), e.ObservedAt()) - ageOf(e.Header(), e.ObservedAt(), now))
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	r, err := n.fromCopy(p, c, nil, time.Time{})
+	if err != nil {
+		return nil
+	}
+	r.Provenance.FreshUntil = until
+	return r
+}
+
+var errStale = errors.New("the copy is stale")
 
 // copyOnly answers without the origin.
 func (n *Node) copyOnly(p *plan) (*Response, error) {

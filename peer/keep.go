@@ -52,18 +52,41 @@ func (n *Node) keepOwn(fl *flight) {
 	}
 	s := resource.Statement{Key: p.url.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, Header: kept,
 		ObservedAt: fl.began.Unix()}.Sign(n.cfg.Identity)
-	n.keep(cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix()})
+	e := cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix()}
+	if e.Shared = n.mayShare(p.url, e); e.Shared && p.compared(h) && !n.sharedAlready(p.url, e) {
+		e.Shared = false
+		defer n.shareIfSame(recheck{e, p.url, head.SHA256})
+	}
+	n.keep(e)
 	fl.fill.stored(head.ID())
 	n.unlisted(p.url, head.ID())
 }
 
-// keep remembers a response whose object is complete in the store.
+// mayShare decides by the rules alone.
+func (n *Node) mayShare(u resource.URL, e cache.Entry) bool {
+	return e.Level >= trust.Notary && n.cfg.Sharing.Decide(u, nil, http.StatusOK, e.Header()) == nil
+}
+
+// sharedAlready reports whether these bytes have been found fit to share before.
+func (n *Node) sharedAlready(u resource.URL, e cache.Entry) bool {
+	for _, old := range n.cfg.Cache.Get(u) {
+		if old.Encoding() == e.Encoding() && old.Object() == e.Object() && old.Shared && !old.Invalid {
+			return true
+		}
+	}
+	return false
+}
+
+// keep remembers a response whose object is complete in the store, and announces it if
+// it is to be shared.
 func (n *Node) keep(e cache.Entry) {
 	u, err := resource.ParseURL(e.URL)
 	if err != nil || n.cfg.Cache == nil {
 		return
 	}
-	e.Shared = e.Level >= trust.Notary && n.cfg.Sharing.Decide(u, nil, http.StatusOK, e.Header()) == nil
+	if e.Level != trust.Self { // a copy from peers: its witness was somebody else
+		e.Shared = n.mayShare(u, e)
+	}
 	if err := n.cfg.Cache.Put(e); err != nil {
 		n.cfg.Log.Warn("not remembered", "url", u, "err", err)
 		return
@@ -90,6 +113,7 @@ func (n *Node) confirm(fl *flight) {
 		}
 		e.Statement.ObservedAt = fl.began.Unix()
 		e.Statement = e.Statement.Sign(n.cfg.Identity)
+		e.Shared = (e.Shared || !fl.plan.compared(e.Header())) && n.mayShare(fl.plan.url, e)
 		n.keep(e)
 	}
 }

@@ -46,6 +46,9 @@ type Config struct {
 	Sharing Sharing
 	// Shelf is what the transports serve from; nil if they serve nothing.
 	Shelf *Shelf
+	// ServeFresh answers from the own cache, without asking the origin, what HTTP's rules
+	// call fresh (RFC 9111 section 4.2). The origin then does not see every reader.
+	ServeFresh bool
 	// Patience and StallTimeout: 0 is the default.
 	Patience, StallTimeout time.Duration
 	// SlowRate is the rate in bytes per second below which an origin's body, over the
@@ -71,6 +74,7 @@ type Node struct {
 	asking     askedSites // for ranges
 	neighbours neighbours
 	sites      sites
+	rechecks   rechecks
 	ann        *announcer     // nil when nothing is shared
 	filling    gauge          // bodies that may yet be stored
 	work       sync.WaitGroup // every goroutine
@@ -109,8 +113,8 @@ func NewNode(cfg Config) *Node {
 	return n
 }
 
-// Settle waits until the bodies that were read so far are stored and
-// remembered, or ctx ends.
+// Settle waits until the bodies that were read so far are stored,
+// remembered and found fit to share or not, or ctx ends.
 func (n *Node) Settle(ctx context.Context) error { return n.filling.wait(ctx) }
 
 // Close ends everything under way, takes back what was announced, and waits for

@@ -54,6 +54,14 @@ func (o *outages) forgetOldest() {
 	delete(o.m, oldest)
 }
 
+// isDown reports whether the origin was found down and has not answered since.
+func (o *outages) isDown(origin string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.m[origin]
+	return ok
+}
+
 // up notes that the origin answered.
 func (o *outages) up(origin string) {
 	o.mu.Lock()

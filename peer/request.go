@@ -28,6 +28,9 @@ type Request struct {
 	Pin *chunker.Hash
 	// Object is the one object that is accepted, as good as a Pin; nil is any.
 	Object *chunker.ObjectID
+	// Compare shares nothing of the answer before a request without anything of
+	// the reader's has got the same. Pages are compared in any case.
+	Compare bool
 	// IgnoreQuery names query parameters that do not tell copies apart.
 	IgnoreQuery []string
 	// Limit is the highest rate at which peers may send, in bytes per second; 0 is unlimited.

@@ -60,6 +60,9 @@ type Provenance struct {
 	// CopyError is why no copy stood in for a gateway's error (502, 503, 504), which
 	// is then the answer; nil otherwise.
 	CopyError error
+	// FreshUntil is until when the copy may be given again without asking anybody; zero
+	// for anything but a fresh copy that was given instead of asking the origin.
+	FreshUntil time.Time
 	// DownSince is when this node first found the origin down, zero if it is not.
 	DownSince time.Time
 	// Live counts on while the body is read. Never nil.

@@ -33,21 +33,29 @@ func (s Sharing) Decide(u resource.URL, req http.Header, status int, resp http.H
 	if err := resource.Shareable(req, status, resp); err != nil {
 		return err
 	}
-	switch {
-	case listed(u.Host(), s.Deny):
-		return fmt.Errorf("%w: %s is on the deny-list", resource.ErrPrivate, u.Host())
-	case len(s.Only) > 0 && !listed(u.Host(), s.Only):
+	if len(s.Only) > 0 && !listed(u.Host(), s.Only) {
 		return fmt.Errorf("%w: %s is not on the list of what is shared", resource.ErrPrivate, u.Host())
-	case s.AllowPrivate:
+	}
+	if err := s.Host(u); err != nil || s.AllowPrivate {
+		return err
+	}
+	return secretURL(u)
+}
+
+// Host says whether u's host is one whose pages may be looked at with sharing in mind
+// at all: not on the deny-list, public, and not one where everybody sees
+// their own page. It does not ask whether sharing is on.
+func (s Sharing) Host(u resource.URL) error {
+	if listed(u.Host(), s.Deny) {
+		return fmt.Errorf("%w: %s is on the deny-list", resource.ErrPrivate, u.Host())
+	}
+	if s.AllowPrivate {
 		return nil
 	}
 	if err := u.PublicName(); err != nil {
 		return err
 	}
-	if err := personalHost(u.Host()); err != nil {
-		return err
-	}
-	return secretURL(u)
+	return personalHost(u.Host())
 }
 
 // listed reports whether the host or a domain above it is on the list.

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"notarykey": cmdNotarykey,
 			"mkfile":    cmdMkfile,
 			"mkcert":    cmdMkcert,
+			"portof":    cmdPortof,
 			"code":      cmdCode,
 		},
 	})

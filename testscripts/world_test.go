@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,6 +76,16 @@ func cmdMkfile(ts *testscript.TestScript, neg bool, args []string) {
 	rand.NewChaCha8([32]byte{1}).Read(b)
 	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o700))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdPortof sets a variable to the port of HOST:PORT.
+func cmdPortof(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: portof VAR HOST:PORT")
+	}
+	_, port, err := net.SplitHostPort(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], port)
 }
 
 // cmdUrlkey sets a variable to the key under which trackers know a URL.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,14 @@ type Config struct {
 	Allow []netip.Prefix
 	// ConnectPorts are the ports CONNECT may reach (security row 25); nil is 443 only.
 	ConnectPorts []uint16
+	// Intercept, if not nil, may read HTTPS tunnels: the requests in them are answered
+	// like any other.
+	Intercept Interceptor
+	// TLS is the configuration for origins that the proxy asks itself; nil is the default.
+	TLS *tls.Config
+	// Hot is how many bytes of fresh copies may be kept in memory to be given again; 0
+	// is none. What the Resolver returns says what is one, see Reusable.
+	Hot int64
 	// Admin is the URL of the admin page for the help page, "" for none.
 	Admin string
 	// MaxConns bounds the readers' connections; 1,000.

@@ -27,6 +27,12 @@ type gate struct {
 	mu      sync.Mutex // guards until
 	until   time.Time  // the write deadline in force
 	free    func()     // gives the connection's place back; once
+
+	hot            *hotTier // nil: none
+	head           []byte   // of the request being answered, if it came in one piece
+	idle, headTime time.Duration
+	idleUntil      time.Time  // the read deadline that answer set
+	answering      sync.Mutex // held while a hot answer is sent
 }
 
 type gateKey struct{}
@@ -47,7 +53,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	if g.failed {
 		return 0, io.EOF
 	}
-	n, err := g.Conn.Read(p)
+	n, err := g.readHot(p)
 	if n == 0 || g.raw {
 		return n, err
 	}
@@ -88,6 +94,9 @@ func (g *gate) CloseWrite() error {
 // Close closes the connection and gives its place back.
 func (g *gate) Close() error {
 	g.free()
+	if g.hot != nil {
+		g.finish()
+	}
 	return g.Conn.Close()
 }
 

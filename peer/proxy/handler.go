@@ -170,6 +170,11 @@ func (s *Server) resolve(w http.ResponseWriter, r, out *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	if body, ok := res.Body.(Reusable); ok {
+		if head := s.hotHead(r); head != nil {
+			s.keepHot(head, res, body)
+		}
+	}
 	s.write(w, r, res)
 }
 

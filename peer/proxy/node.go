@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 
 	"nt/peer"
 	"nt/peer/origin"
@@ -31,18 +33,33 @@ type nodeResolver struct {
 func (n nodeResolver) Resolve(r *http.Request, inform Inform) (*http.Response, error) {
 	req := n.base
 	req.HTTP, req.Informational = r, inform
+	// Whatever is read in a tunnel was meant for its reader alone.
+	req.Compare = r.URL.Scheme == "https"
 	res, err := n.node.Do(r.Context(), req)
 	if err != nil {
 		return nil, nodeRefusal(err)
 	}
-	return &http.Response{
+	out := &http.Response{
 		StatusCode:    res.Status,
 		Header:        res.Header,
 		Body:          res.Body,
 		ContentLength: res.ContentLength,
 		Trailer:       res.Trailer,
-	}, nil
+	}
+	if until := res.Provenance.FreshUntil; !until.IsZero() {
+		out.Body = freshBody{res.Body, until}
+	}
+	return out, nil
 }
+
+// freshBody implements Reusable.
+type freshBody struct {
+	io.ReadCloser
+	until time.Time
+}
+
+// FreshUntil implements Reusable.
+func (b freshBody) FreshUntil() time.Time { return b.until }
 
 // Invalidate implements Invalidator.
 func (n nodeResolver) Invalidate(method string, target *url.URL, status int, h http.Header) {

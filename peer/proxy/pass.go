@@ -31,7 +31,7 @@ func (s *Server) outgoing(r *http.Request, path string) *http.Request {
 	if _, ok := out.Header["User-Agent"]; !ok {
 		out.Header["User-Agent"] = nil // or net/http adds its own
 	}
-	out.Header["Via"] = append(out.Header["Via"], "1."+strconv.Itoa(r.ProtoMinor)+" "+s.name)
+	out.Header["Via"] = append(out.Header["Via"], strconv.Itoa(r.ProtoMajor)+"."+strconv.Itoa(r.ProtoMinor)+" "+s.name)
 	return out
 }
 
@@ -62,6 +62,7 @@ func (s *Server) pass(w http.ResponseWriter, r, out *http.Request) {
 		s.refuse(w, r, s.passRefusal(out.URL.Host, err))
 		return
 	}
+	s.hot.changed(out.Method)
 	if i, ok := s.cfg.Resolver.(Invalidator); ok {
 		i.Invalidate(out.Method, r.URL, res.StatusCode, res.Header)
 	}

@@ -65,6 +65,7 @@ type scanner struct {
 	sized    bool
 	chunked  bool
 	interest bool // the current field is one of those that frame or route
+	inner    bool // inside a tunnel: targets are in origin-form
 }
 
 // capture keeps the beginning of an element and counts the rest.
@@ -85,6 +86,9 @@ func (c *capture) bytes() []byte    { return c.b[:min(c.n, len(c.b))] }
 func (c *capture) string() string   { return string(c.bytes()) }
 func (c *capture) is(s string) bool { return string(c.bytes()) == s } // does not allocate
 func (c *capture) reset()           { c.n = 0 }
+
+// atStart reports whether the next byte is the first of a request.
+func (s *scanner) atStart() bool { return s.state == scanMethod && s.method.n == 0 }
 
 // inHead reports whether the next byte belongs to a request's head.
 func (s *scanner) inHead() bool { return s.state < scanBody && !s.trailer }
@@ -130,7 +134,12 @@ func (s *scanner) scan(p []byte) (int, error) {
 const hiddenPercent = 0xff
 
 // inPath reports whether the target so far is in absolute form and past its host.
-func (s *scanner) inPath() bool { return s.slashes > 2 && s.target.b[0] != '/' }
+func (s *scanner) inPath() bool {
+	if s.inner {
+		return s.slashes > 0 && s.target.b[0] == '/'
+	}
+	return s.slashes > 2 && s.target.b[0] != '/'
+}
 
 // plainPrefix returns how many bytes at the start of p may be in a field's value.
 func plainPrefix(p []byte) int {

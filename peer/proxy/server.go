@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,6 +30,9 @@ type Server struct {
 	cfg    Config
 	name   string // what Via calls this server; random, so that a loop is told from a chain
 	http   *http.Server
+	within *http.Server    // of intercepted tunnels; nil without Config.Intercept
+	inner  *queue          // its listener
+	hot    *hotTier        // nil without Config.Hot
 	reuse  *http.Transport // for requests that may be repeated
 	fresh  *http.Transport // for those that may not
 	bufs   sync.Pool
@@ -48,6 +54,7 @@ func New(cfg Config) (*Server, error) {
 	rand.Read(id[:])
 	s := &Server{cfg: cfg, name: "nt-" + hex.EncodeToString(id[:]), tunnel: make(map[io.Closer]struct{})}
 	s.bufs.New = func() any { b := make([]byte, copyBufferBytes); return &b }
+	s.hot = newHotTier(cfg.Hot)
 	s.reuse = newTransport(cfg, 16)
 	s.fresh = newTransport(cfg, -1)
 	s.http = &http.Server{
@@ -62,6 +69,10 @@ func New(cfg Config) (*Server, error) {
 			return context.WithValue(ctx, gateKey{}, c)
 		},
 	}
+	if cfg.Intercept != nil {
+		s.inner, s.within = newQueue(), s.newInner()
+		go s.within.Serve(s.inner) // ends with Shutdown
+	}
 	return s, nil
 }
 
@@ -71,6 +82,7 @@ func New(cfg Config) (*Server, error) {
 func newTransport(cfg Config, idle int) *http.Transport {
 	return &http.Transport{
 		DialContext:            cfg.Dial,
+		TLSClientConfig:        cfg.TLS,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 		TLSHandshakeTimeout:    30 * time.Second,
@@ -115,7 +127,7 @@ func (s *Server) gate(c net.Conn, free func()) (net.Conn, error) {
 	refused := func(err error) {
 		s.cfg.Log.Warn("request refused", "addr", c.RemoteAddr(), "err", err)
 	}
-	return &gate{Conn: c, refused: refused, stall: s.cfg.StallTimeout, free: free}, nil
+	return &gate{Conn: c, refused: refused, stall: s.cfg.StallTimeout, free: free, hot: s.hot, idle: s.cfg.IdleTimeout, headTime: s.cfg.HeadTimeout}, nil
 }
 
 // admit refuses readers outside the allowed networks.
@@ -143,6 +155,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.closed = true
 	s.mu.Unlock()
 	err := s.http.Shutdown(ctx)
+	if s.within != nil {
+		err = errors.Join(err, s.within.Shutdown(ctx))
+	}
 	done := make(chan struct{})
 	go func() { s.drain.Wait(); close(done) }()
 	select {
@@ -150,6 +165,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 		s.http.Close()
+		if s.within != nil {
+			s.within.Close()
+		}
 		s.cutTunnels()
 		<-done
 	}
@@ -160,8 +178,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 func (s *Server) cutTunnels() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.tunnel {
+	open := slices.Collect(maps.Keys(s.tunnel))
+	s.mu.Unlock()
+	for _, c := range open { // not under the lock: an intercepted one leaves as it closes
 		c.Close()
 	}
 }

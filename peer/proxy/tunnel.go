@@ -30,13 +30,22 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, &Refusal{Status: http.StatusForbidden, Title: "This proxy does not tunnel to port " + portText})
 		return
 	}
+	if s.cfg.Intercept != nil {
+		if conf := s.cfg.Intercept.Intercept(r.Context(), host, uint16(port)); conf != nil {
+			s.intercept(w, r, host, uint16(port), conf)
+			return
+		}
+	}
 	up, err := s.cfg.Dial(r.Context(), "tcp", net.JoinHostPort(host, portText))
 	if err != nil {
 		s.refuse(w, r, s.passRefusal(r.RequestURI, err))
 		return
 	}
-	s.splice(w, up, []byte("HTTP/1.1 200 Connection established\r\n\r\n"))
+	s.splice(w, up, established)
 }
+
+// established answers a CONNECT.
+var established = []byte("HTTP/1.1 200 Connection established\r\n\r\n")
 
 // upgrade passes a request for another protocol on, and once the origin has
 // switched, the bytes both ways.
@@ -113,21 +122,16 @@ func (w *headWriter) Write(p []byte) (int, error) {
 // ways until both ends are done or neither sends any more.
 func (s *Server) splice(w http.ResponseWriter, up net.Conn, hello []byte) {
 	defer up.Close()
-	down, buffered, err := http.NewResponseController(w).Hijack()
+	plain, down, early, err := takeOver(w)
 	if err != nil {
 		s.cfg.Log.Error("taking a connection over", "err", err)
 		panic(http.ErrAbortHandler)
 	}
 	defer down.Close()
-	plain := down
-	if g, ok := down.(*gate); ok {
-		plain = g.hijacked()
-	}
 	if !s.enter(down, up) {
 		return
 	}
 	defer s.leave(down, up)
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 	if _, err := plain.Write(hello); err != nil {
 		return
 	}
@@ -138,6 +142,25 @@ func (s *Server) splice(w http.ResponseWriter, up net.Conn, hello []byte) {
 	}
 	t := &tunnel{idle: s.cfg.TunnelTimeout, up: up, down: plain}
 	t.run()
+}
+
+// takeOver takes the reader's connection from net/http: the plain connection to read and
+// write, what to close, and what the reader has sent already.
+func takeOver(w http.ResponseWriter) (plain net.Conn, down io.Closer, early []byte, err error) {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if plain = conn; gateLike(conn) != nil {
+		plain = gateLike(conn).hijacked()
+	}
+	early, err = buffered.Reader.Peek(buffered.Reader.Buffered())
+	return plain, conn, early, err
+}
+
+func gateLike(c net.Conn) *gate {
+	g, _ := c.(*gate)
+	return g
 }
 
 // enter registers a tunnel for Shutdown; it refuses after that has begun.
