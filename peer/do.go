@@ -76,7 +76,7 @@ func (n *Node) cachedOnly(p *plan) (*Response, error) {
 	}
 	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
 		e := c.entry
-		if e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.ObservedAt(), n.cfg.Now()) {
+		if e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.BornAt(), n.cfg.Now()) {
 			return errStale
 		}
 		return nil
@@ -94,10 +94,10 @@ func (n *Node) fresh(p *plan) *Response {
 	var until time.Time
 	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
 		e := c.entry
-		if e.Level != trust.Self || e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.ObservedAt(), now) {
+		if e.Level != trust.Self || e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.BornAt(), now) {
 			return errStale
 		}
-		until = now.Add(lifetime(e.Header(), e.ObservedAt()) - ageOf(e.Header(), e.ObservedAt(), now))
+		until = now.Add(lifetime(e.Header(), e.BornAt()) - ageOf(e.Header(), e.BornAt(), now))
 		return nil
 	})
 	if err != nil {

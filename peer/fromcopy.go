@@ -29,7 +29,7 @@ func (n *Node) fromCopy(p *plan, c *found, why error, since time.Time) (*Respons
 		Object: c.entry.Object(), OriginError: why, DownSince: since, Live: p.live,
 	}}
 	p.live.update(func(pr *Progress) { pr.Object = c.entry.Object() })
-	mark(r, n.cfg.Now())
+	mark(r, c.entry.BornAt(), n.cfg.Now())
 	describePart(h, part, c.entry.Size(), decode)
 	if decode {
 		r.ContentLength = -1
@@ -74,11 +74,11 @@ func describePart(h http.Header, part part, size int64, decode bool) {
 }
 
 // mark says on the response that it is a copy, and what it is worth.
-func mark(r *Response, now time.Time) {
+func mark(r *Response, born, now time.Time) {
 	pv := r.Provenance
-	age := ageOf(r.Header, pv.ObservedAt, now)
+	age := ageOf(r.Header, born, now)
 	r.Header.Set("Age", strconv.FormatInt(int64(age/time.Second), 10))
-	ttl := lifetime(r.Header, pv.ObservedAt) - age
+	ttl := lifetime(r.Header, born) - age
 	r.Header.Set("Cache-Status", fmt.Sprintf("nt; hit; ttl=%d; detail=%s", int64(ttl/time.Second), pv.Source))
 	r.Header.Set(FieldSource, string(pv.Source))
 	r.Header.Set(FieldTrust, pv.Level.String())

@@ -3,6 +3,7 @@ package peer
 import (
 	"crypto/ed25519"
 	"net/http"
+	"time"
 
 	"nt/chunker"
 	"nt/chunker/store"
@@ -52,7 +53,7 @@ func (n *Node) keepOwn(fl *flight) {
 	}
 	s := resource.Statement{Key: p.url.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, Header: kept,
 		ObservedAt: fl.began.Unix()}.Sign(n.cfg.Identity)
-	e := cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix()}
+	e := cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix(), Age: int64(delta(h.Get("Age")) / time.Second)}
 	if e.Shared = n.mayShare(p.url, e); e.Shared && p.compared(h) && !n.sharedAlready(p.url, e) {
 		e.Shared = false
 		defer n.shareIfSame(recheck{e, p.url, head.SHA256})
@@ -111,7 +112,7 @@ func (n *Node) confirm(fl *flight) {
 		if tag == "" || tag != asked || e.Level != trust.Self || resource.Shareable(nil, http.StatusOK, fl.resp.Header) != nil {
 			continue
 		}
-		e.Statement.ObservedAt = fl.began.Unix()
+		e.Statement.ObservedAt, e.Age = fl.began.Unix(), int64(delta(fl.resp.Header.Get("Age"))/time.Second)
 		e.Statement = e.Statement.Sign(n.cfg.Identity)
 		e.Shared = (e.Shared || !fl.plan.compared(e.Header())) && n.mayShare(fl.plan.url, e)
 		n.keep(e)

@@ -21,6 +21,7 @@ const (
 	MaxWitnesses    = 16
 	maxWitnessBytes = 256
 	maxEncoding     = 40
+	maxAge          = 1 << 31 // seconds; RFC 9111 section 1.2.2
 )
 
 // ErrBadEntry reports an entry that breaks the format or its limits.
@@ -37,6 +38,9 @@ type Entry struct {
 	Level     trust.Level `json:"level"`
 	Witnesses []string    `json:"witnesses,omitempty"`
 	StoredAt  int64       `json:"stored_at"` // Unix seconds
+	// Age is what the reply's Age said when it was observed, in seconds: for so long it
+	// had lain in other caches (RFC 9111 section 4.2.3).
+	Age int64 `json:"age,omitempty"`
 	// Shared: the copy may be announced, by the rules that held when it was stored.
 	Shared bool `json:"shared,omitempty"`
 	// Invalid: a later request changed what is there, so the copy is never fresh.
@@ -58,6 +62,9 @@ func (e Entry) Encoding() string { return e.Statement.Encoding() }
 // ObservedAt returns when the witness saw the response.
 func (e Entry) ObservedAt() time.Time { return e.Statement.Time() }
 
+// BornAt returns from when on the response has aged.
+func (e Entry) BornAt() time.Time { return e.ObservedAt().Add(-time.Duration(e.Age) * time.Second) }
+
 // check enforces the format and returns the canonical URL.
 func (e Entry) check() (resource.URL, error) {
 	u, err := resource.ParseURL(e.URL)
@@ -74,6 +81,8 @@ func (e Entry) check() (resource.URL, error) {
 		return u, fmt.Errorf("%w: %s", ErrBadEntry, e.Level)
 	case e.StoredAt < 0 || e.Statement.ObservedAt < 0:
 		return u, fmt.Errorf("%w: a time before 1970", ErrBadEntry)
+	case e.Age < 0 || e.Age > maxAge:
+		return u, fmt.Errorf("%w: an age of %d s", ErrBadEntry, e.Age)
 	case len(e.Witnesses) > MaxWitnesses:
 		return u, fmt.Errorf("%w: %d witnesses", ErrBadEntry, len(e.Witnesses))
 	}
