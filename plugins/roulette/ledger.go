@@ -67,7 +67,11 @@ func (t tab) within(p *Params, n int) bool {
 
 // room is how many bytes may be sent within the tab.
 func (a Account) room(p *Params) int64 {
-	return a.Received + max(int64(p.Tab), int64(p.TabFraction*float64(a.Received))) - a.Sent
+	tab := max(int64(p.Tab), int64(p.TabFraction*float64(a.Received)))
+	if p.TabLiteral {
+		return tab - a.Sent
+	}
+	return a.Received + tab - a.Sent
 }
 
 func (t tab) room(p *Params) int64 {

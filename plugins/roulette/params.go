@@ -32,6 +32,7 @@ type Params struct {
 	// Tit-for-tat (F35, F36), per key and per network group.
 	Tab         int     `toml:"tab"`          // bytes that may be sent before anything came back
 	TabFraction float64 `toml:"tab_fraction"` // of the bytes received, which may be sent if that is more
+	TabLiteral  bool    `toml:"tab_literal"`  // the paper's sentence to the letter, sent <= max(Tab, TabFraction of received): it deadlocks
 
 	// Classic only.
 	FirstBurst int           `toml:"first_burst"` // blocks of the first second handshake (F41)

@@ -79,7 +79,7 @@ func (s *scenario) run(f []string) {
 		return ""
 	}
 	switch f[0] {
-	case "new": // new PROFILE SIZE [have=a-b,...] [seed]
+	case "new": // new PROFILE SIZE [have=a-b,...] [seed] [quiet] [literal]
 		s.start(arg(1), f[2:])
 	case "join":
 		s.core.Join(s.now, []Introduction{{Peer: namedPeer(arg(1))}})
@@ -121,6 +121,8 @@ func (s *scenario) start(profile string, f []string) {
 	for _, o := range f[1:] {
 		if o == "quiet" { // seeks no neighbours
 			p.SeekEvery = time.Hour
+		} else if o == "literal" { // tit-for-tat as printed
+			p.TabLiteral = true
 		} else if o == "seed" {
 			seed = true
 			s.mem.have.AddRange(nois.Interval{Start: 0, End: uint32(s.mem.tree.Header().NumChunks())})

@@ -18,12 +18,18 @@ func TestExperiments(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(intro)
 	for _, c := range cases() {
+		if only := os.Getenv("NT_LAB_CASE"); only != "" && !strings.Contains(c.name, only) {
+			continue
+		}
 		cfg := c.cfg
 		cfg.Seed = 1
 		r := Run(cfg)
 		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f | %.2f | %.3f | %.3f | %v |\n", c.name, r.Mean, r.P95,
 			r.Ratio, r.P95/r.Bound, r.Received, r.SeedShare, r.Stable)
 		t.Log(r.Line(c.name, cfg))
+	}
+	if os.Getenv("NT_LAB_CASE") != "" { // a part is shown, not written
+		return
 	}
 	if err := os.WriteFile("../../../docs/experiments/roulette.md", []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
@@ -80,7 +86,20 @@ func cases() (out []labCase) {
 	add("window 16 blocks, 32/s", func(c *Config) { c.Params.WindowBlocks = 16 })
 	add("2 requests a neighbour, 32/s", func(c *Config) { c.Params.PerNeighbour = 2 })
 	add("no endgame, 32/s", func(c *Config) { c.Params.Endgame = 0 })
-	add("classic, 2/s", func(c *Config) { c.Params, c.Rate = roulette.Classic(), 2 })
-	add("classic, 8/s", func(c *Config) { c.Params, c.Rate, c.PoolMax = roulette.Classic(), 8, 500 })
+	classic := func(name string, rate float64, change func(*Config)) {
+		add("classic, "+name, func(c *Config) {
+			c.Params, c.Rate, c.PoolMax = roulette.Classic(), rate, 600
+			change(c)
+		})
+	}
+	for _, rate := range []float64{2, 8, 32} {
+		classic(fmt.Sprintf("%g/s", rate), rate, func(*Config) {})
+	}
+	classic("400 kbit/s, 8/s", 8, func(c *Config) { c.UpKbps = 400 })
+	classic("8/s, the seed floods its uplink", 8, func(c *Config) { c.Params.Backlog = 0 })
+	classic("8/s, tit-for-tat to the letter", 8, func(c *Config) { c.Params.TabLiteral = true })
+	classic("8/s, no endgame", 8, func(c *Config) { c.Params.Endgame = 0 })
+	classic("8/s, 30 % free riders", 8, func(c *Config) { c.FreeRiders = 0.3 })
+	classic("8/s, everybody leaves silently", 8, func(c *Config) { c.Silent = 1 })
 	return out
 }
