@@ -49,7 +49,7 @@ var house = []room{
 	{"plugins/roulette", []string{"chunker", "chunker/nois", "transport"}, "the core is pure: it knows no socket and no session"},
 	{"plugins/roulette/sim", []string{"chunker", "chunker/nois", "transport", "plugins/roulette"}, "the simulation runs cores and nothing else"},
 	{"plugins/roulette/swarm", []string{"chunker", "chunker/nois", "transport", "transport/wire", "transport/wire/kcp", "transport/wire/udp", "plugins/roulette"}, "the driver joins cores and sessions"},
-	{"plugins/*", []string{"chunker", "chunker/nois", "transport", "plugins/roulette"}, "a transport fills the transport seam"},
+	{"plugins/*", []string{"chunker", "chunker/nois", "transport", "plugins/roulette", "internal/gate"}, "a transport fills the transport seam"},
 	{"internal/resource", []string{"chunker"}, "vocabulary judges nothing"},
 	{"internal/safedial", nil, "the one dialer decides by addresses alone"},
 	{"internal/lab", []string{"*"}, ""},

@@ -58,6 +58,7 @@ type nodeOptions struct {
 	serveFresh   bool
 	patience     time.Duration
 	stall        time.Duration
+	uplink       int64 // bytes per second the node may send; 0 is measured
 	slowRate     int64 // see peer.Config; 0 is its default
 	connect      time.Duration
 	config       *config // options of transports; nil for none
@@ -168,6 +169,7 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	}
 	for _, name := range names {
 		env.Key, env.Source, env.Dial, env.AllowPrivate = o.key, n.shelf, n.dialer.DialContext, o.allowPrivate
+		env.Uplink = o.uplink
 		env.Options, env.Log, env.Public = o.config.options(name), o.log, safedial.PublicAddr
 		t, err := plugins.Transports().Open(name, env)
 		if err != nil {

@@ -33,6 +33,7 @@ type peerCmd struct {
 	CacheSize  size       `default:"1G" placeholder:"SIZE" help:"How much the cache may hold."`
 	ServeFresh bool       `help:"Answer from the cache, without asking the site, while HTTP's rules call the copy fresh. Faster; the site then does not see every reader."`
 	HotSize    size       `default:"64M" placeholder:"SIZE" help:"How much of fresh copies may be kept in memory, with --serve-fresh."`
+	Uplink     size       `placeholder:"RATE" help:"Send to peers at most RATE bytes a second. Default: what the line is measured to bear."`
 	NoShare    bool       `help:"Read from peers and announce nothing."`
 	Deny       []string   `placeholder:"HOST" help:"Never share what is on HOST or below it; repeatable."`
 	Only       []string   `placeholder:"HOST" help:"Share only what is on HOST or below it; repeatable."`
@@ -53,6 +54,7 @@ func (c *peerCmd) Run(a *app) error {
 	if o.node, err = a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")); err != nil {
 		return err
 	}
+	o.node.uplink = int64(c.Uplink)
 	o.node.cacheSize, o.node.share = int64(c.CacheSize), !c.NoShare
 	o.node.deny, o.node.only = c.Deny, c.Only
 	if o.node.serveFresh = c.ServeFresh; c.ServeFresh {

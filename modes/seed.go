@@ -26,6 +26,7 @@ type seedCmd struct {
 	Life     span       `default:"2160h" placeholder:"TIME" help:"How long a signature holds; it is renewed in time."`
 	Cert     string     `placeholder:"FILE" help:"Serve HTTPS with this certificate chain (PEM)."`
 	CertKey  string     `placeholder:"FILE" help:"Private key of --cert (PEM). Default: in the same file."`
+	Uplink   size       `placeholder:"RATE" help:"Send to peers at most RATE bytes a second. Default: what the line is measured to bear."`
 	Rescan   span       `default:"5s" placeholder:"TIME" help:"How often to look for changes."`
 	Reach    reachFlags `embed:""`
 }
@@ -46,6 +47,7 @@ func (c *seedCmd) Run(a *app) error {
 	if o.node, err = a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")); err != nil {
 		return err
 	}
+	o.node.uplink = int64(c.Uplink)
 	if err := c.publish(&o); err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ type Env struct {
 	Public func(netip.Addr) bool
 	// AllowPrivate lifts the rule that peers have public addresses.
 	AllowPrivate bool
+	// Uplink is the rate in bytes per second at which the user lets the node send; 0 if he
+	// did not say. It goes before what the transport's own table says.
+	Uplink int64
 	// Options decodes the transport's own table of the configuration file into
 	// v; nil or absent leaves v as it is.
 	Options func(v any) error

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"nt/internal/gate"
 	"nt/transport"
 )
 
@@ -32,7 +33,7 @@ type Transport struct {
 	client   *http.Client
 	upload   *rate.Limiter
 	listener net.Listener // nil: only fetches
-	gate     *gate
+	gate     *gate.Gate
 	hints    *hints
 	rooms    rooms
 
@@ -49,6 +50,9 @@ func Open(env transport.Env) (transport.Transport, error) {
 			return nil, fmt.Errorf("reading the options: %w", err)
 		}
 	}
+	if env.Uplink > 0 {
+		opts.UploadRate = env.Uplink
+	}
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
@@ -57,7 +61,7 @@ func Open(env transport.Env) (transport.Transport, error) {
 	}
 	t := &Transport{
 		opts: opts, env: env, log: env.Log, client: newClient(env), upload: newUploadLimit(opts.UploadRate),
-		gate: newGate(opts.MaxIncoming, opts.MaxIncomingPerAddress),
+		gate: gate.New(opts.MaxIncoming, opts.MaxIncomingPerAddress),
 	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)

@@ -18,7 +18,7 @@ func (t *Transport) accept() {
 		if err != nil {
 			return // the node's port is closed, or ours
 		}
-		leave, ok := t.gate.enter(c.RemoteAddr().String())
+		leave, ok := t.gate.Enter(c.RemoteAddr().String())
 		if !ok {
 			c.Close()
 			continue

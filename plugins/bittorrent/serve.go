@@ -32,7 +32,7 @@ func (t *Transport) serveHint(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	leave, ok := t.gate.enter(r.RemoteAddr)
+	leave, ok := t.gate.Enter(r.RemoteAddr)
 	if !ok {
 		askAgain(w, "too many requests")
 		return

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"nt/internal/gate"
 	"nt/transport"
 )
 
@@ -26,7 +27,7 @@ type Transport struct {
 	source transport.Source
 	log    *slog.Logger
 	client *nethttp.Client
-	gate   *gate
+	gate   *gate.Gate
 	upload *rate.Limiter // nil: unlimited
 
 	ctx   context.Context // ends with Close
@@ -41,6 +42,9 @@ func Open(env transport.Env) (transport.Transport, error) {
 			return nil, fmt.Errorf("reading the options: %w", err)
 		}
 	}
+	if env.Uplink > 0 {
+		opts.UploadRate = env.Uplink
+	}
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
@@ -52,7 +56,7 @@ func Open(env transport.Env) (transport.Transport, error) {
 		source: env.Source,
 		log:    env.Log,
 		client: newClient(env),
-		gate:   newGate(opts.MaxUploads, opts.MaxUploadsPerAddress),
+		gate:   gate.New(opts.MaxUploads, opts.MaxUploadsPerAddress),
 	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)

@@ -110,31 +110,6 @@ func FuzzFirstHeld(f *testing.F) {
 	})
 }
 
-// TestN15_Gate: slots are counted per IPv4 address and per IPv6 /64.
-func TestN15_Gate(t *testing.T) {
-	g := newGate(4, 2)
-	enter := func(addr string, want bool) func() {
-		t.Helper()
-		leave, ok := g.enter(addr)
-		if ok != want {
-			t.Errorf("%s: let in is %v, want %v", addr, ok, want)
-		}
-		return leave
-	}
-	enter("192.0.2.1:1", true)
-	leave := enter("[::ffff:192.0.2.1]:2", true)
-	enter("192.0.2.1:3", false)
-	enter("[2001:db8::1]:1", true)
-	enter("[2001:db8::ffff:2]:1", true)
-	enter("[2001:db8::3]:1", false)
-	enter("192.0.2.2:1", false) // all four are taken
-	leave()
-	enter("not an address", true)
-	if len(g.groups) != 3 {
-		t.Errorf("%d groups are kept, want 3", len(g.groups))
-	}
-}
-
 // TestRow42_Meter: a peer is judged at the end of each window of waiting.
 func TestRow42_Meter(t *testing.T) {
 	m := meter{window: time.Second, minRate: 1000}

@@ -31,7 +31,7 @@ func (t *Transport) serve(w nethttp.ResponseWriter, r *nethttp.Request) {
 		nethttp.Error(w, err.Error(), nethttp.StatusBadRequest)
 		return
 	}
-	leave, ok := t.gate.enter(r.RemoteAddr)
+	leave, ok := t.gate.Enter(r.RemoteAddr)
 	if !ok || t.ctx.Err() != nil {
 		if ok {
 			leave()

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -64,6 +65,10 @@ func Open(env transport.Env) (transport.Transport, error) {
 	opts, err := load(env.Options)
 	if err != nil {
 		return nil, fmt.Errorf("[transport.%s]: %w", Name, err)
+	}
+	if env.Uplink > 0 {
+		opts.Uplink = int(min(env.Uplink, math.MaxInt32))
+		opts.Params.KnownRate = opts.Uplink
 	}
 	conn := env.Packet
 	if conn == nil { // a node that serves nobody still needs a socket to ask from

@@ -1,13 +1,15 @@
-package http
+// Package gate counts who is being served, over all and per network group, so that one
+// reader cannot hold every place (N15, security row 42). It knows addresses and nothing of
+// what is served.
+package gate
 
 import (
 	"net/netip"
 	"sync"
 )
 
-// gate counts the uploads that run, over all and per network group, so that one
-// reader cannot hold every slot (N15, security row 42).
-type gate struct {
+// Gate has a number of places. It is safe for concurrent use.
+type Gate struct {
 	max, perGroup int
 
 	mu     sync.Mutex
@@ -15,12 +17,14 @@ type gate struct {
 	groups map[netip.Prefix]int // entries above 0 only
 }
 
-func newGate(max, perGroup int) *gate {
-	return &gate{max: max, perGroup: perGroup, groups: make(map[netip.Prefix]int)}
+// New returns a gate with max places, of which one network group may hold perGroup.
+func New(max, perGroup int) *Gate {
+	return &Gate{max: max, perGroup: perGroup, groups: make(map[netip.Prefix]int)}
 }
 
-// enter takes a slot and returns how to give it back, or false if there is none.
-func (g *gate) enter(remote string) (leave func(), ok bool) {
+// Enter takes a place for the reader at remote, HOST:PORT, and returns how to give it back,
+// once, or false if there is none.
+func (g *Gate) Enter(remote string) (leave func(), ok bool) {
 	group := groupOf(remote)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -29,14 +33,14 @@ func (g *gate) enter(remote string) (leave func(), ok bool) {
 	}
 	g.total++
 	g.groups[group]++
-	return func() {
+	return sync.OnceFunc(func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.total--
 		if g.groups[group]--; g.groups[group] == 0 {
 			delete(g.groups, group)
 		}
-	}, true
+	}), true
 }
 
 // groupOf returns the IPv4 address or the IPv6 /64 of host:port; what is
