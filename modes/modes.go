@@ -28,6 +28,8 @@ type cli struct {
 	Status     statusCmd     `cmd:"" help:"Ask the running peer of this user, and trackers, how they are."`
 	Keygen     keygenCmd     `cmd:"" help:"Make a key pair and write it to a file."`
 	Publishers publishersCmd `cmd:"" help:"Show the sites whose keys are known, or forget one."`
+	Completion completionCmd `cmd:"" help:"Write the completion script of a shell."`
+	Man        manCmd        `cmd:"" help:"Write the manual page."`
 	Version    versionCmd    `cmd:"" help:"Say which build this is."`
 }
 

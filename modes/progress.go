@@ -4,10 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"nt/peer"
 )
 
 // progressStyle is how nt fetch shows that it moves.
@@ -19,8 +24,8 @@ const plainEvery = 3 * time.Second
 // progress is told of one transfer. One goroutine uses it.
 type progress interface {
 	// begin says that content comes from offset at on; total is -1 if not known. It
-	// comes again when an attempt starts over.
-	begin(url string, status int, at, total int64)
+	// comes again when an attempt starts over. live counts where the content comes from.
+	begin(url string, status int, at, total int64, live *peer.Live)
 	add(n int)
 	end(received int64, err error)
 }
@@ -51,9 +56,9 @@ func (f *fetcher) newProgress() progress {
 
 type noProgress struct{}
 
-func (noProgress) begin(string, int, int64, int64) {}
-func (noProgress) add(int)                         {}
-func (noProgress) end(int64, error)                {}
+func (noProgress) begin(string, int, int64, int64, *peer.Live) {}
+func (noProgress) add(int)                                     {}
+func (noProgress) end(int64, error)                            {}
 
 // barProgress is a bar on a terminal.
 type barProgress struct {
@@ -61,9 +66,16 @@ type barProgress struct {
 	all  *mpb.Progress
 	bar  *mpb.Bar
 	last time.Time
+	live atomic.Pointer[peer.Live]
 }
 
-func (p *barProgress) begin(url string, _ int, at, total int64) {
+// sources says behind the bar where the content comes from.
+func (p *barProgress) sources(decor.Statistics) string {
+	return sources(p.live.Load().Snapshot())
+}
+
+func (p *barProgress) begin(url string, _ int, at, total int64, live *peer.Live) {
+	p.live.Store(live)
 	if p.bar != nil {
 		p.bar.SetTotal(total, false)
 		p.bar.SetCurrent(at)
@@ -72,7 +84,7 @@ func (p *barProgress) begin(url string, _ int, at, total int64) {
 	p.all = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(64), mpb.WithRefreshRate(150*time.Millisecond))
 	p.bar = p.all.AddBar(max(total, 0),
 		mpb.PrependDecorators(decor.Name(shorten(printable(url), 40)), decor.CountersKibiByte(" % .1f / % .1f")),
-		mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 30), decor.Name(" "), decor.OnComplete(decor.EwmaETA(decor.ET_STYLE_GO, 30), "done")))
+		mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f", 30), decor.Name(" "), decor.OnComplete(decor.EwmaETA(decor.ET_STYLE_GO, 30), "done"), decor.Any(p.sources)))
 	p.bar.SetCurrent(at)
 	p.last = time.Now()
 }
@@ -103,7 +115,12 @@ type event struct {
 	Bytes   int64   `json:"bytes"`
 	Total   int64   `json:"total"` // -1: not known
 	Seconds float64 `json:"seconds"`
-	Error   string  `json:"error,omitempty"`
+	Rate    float64 `json:"bytes_per_second"`      // since the line before the last
+	ETA     float64 `json:"eta_seconds,omitempty"` // 0: not known
+	// Where the content came from, and how many peers sent some.
+	BytesBySource map[peer.Source]int64 `json:"bytes_by_source"`
+	Neighbours    int                   `json:"neighbours_met"`
+	Error         string                `json:"error,omitempty"`
 }
 
 // lineProgress writes a line at the start, every few seconds and at the end.
@@ -114,13 +131,15 @@ type lineProgress struct {
 	e       event
 	started time.Time
 	told    time.Time
+	live    *peer.Live
+	rate    lately
 }
 
-func (p *lineProgress) begin(url string, status int, at, total int64) {
+func (p *lineProgress) begin(url string, status int, at, total int64, live *peer.Live) {
 	if p.started.IsZero() {
 		p.started = p.now()
 	}
-	p.e = event{URL: url, Status: status, Bytes: at, Total: total}
+	p.e, p.live, p.rate = event{URL: url, Status: status, Bytes: at, Total: total}, live, lately{}
 	p.tell("start")
 }
 
@@ -144,6 +163,13 @@ func (p *lineProgress) end(_ int64, err error) {
 func (p *lineProgress) tell(what string) {
 	p.told = p.now()
 	p.e.Event, p.e.Seconds = what, p.told.Sub(p.started).Seconds()
+	now := p.live.Snapshot()
+	p.e.BytesBySource, p.e.Neighbours = map[peer.Source]int64{}, now.PeersMet
+	maps.Copy(p.e.BytesBySource, now.BytesBySource)
+	p.e.Rate = p.rate.at(p.told, p.e.Bytes)
+	if p.e.ETA = 0; p.e.Rate > 0 && p.e.Total > p.e.Bytes {
+		p.e.ETA = float64(p.e.Total-p.e.Bytes) / p.e.Rate
+	}
 	fmt.Fprintln(p.w, p.line(p.e))
 }
 
@@ -153,7 +179,14 @@ func plainLine(e event) string {
 	if e.Total >= 0 {
 		of = fmt.Sprintf(" of %d", e.Total)
 	}
-	return fmt.Sprintf("nt: %s %s: %d%s bytes, %.1f s", e.Event, printable(e.URL), e.Bytes, of, e.Seconds)
+	line := fmt.Sprintf("nt: %s %s: %d%s bytes, %.1f s", e.Event, printable(e.URL), e.Bytes, of, e.Seconds)
+	if e.Rate > 0 {
+		line += fmt.Sprintf(", %.0f bytes/s", e.Rate)
+	}
+	if e.ETA > 0 && e.Event != "end" {
+		line += fmt.Sprintf(", %.0f s left", e.ETA)
+	}
+	return line + sources(peer.Progress{BytesBySource: e.BytesBySource, PeersMet: e.Neighbours})
 }
 
 // jsonLine is one line for programs.
@@ -172,4 +205,41 @@ func shorten(s string, n int) string {
 		return s
 	}
 	return "…" + string(r[len(r)-n+1:])
+}
+
+// sources says in a few words where content comes from: "; origin 12000, peers 30000 of 3".
+func sources(p peer.Progress) string {
+	names := slices.Sorted(maps.Keys(p.BytesBySource))
+	text := ""
+	for _, s := range names {
+		text += fmt.Sprintf(", %s %d", s, p.BytesBySource[s])
+	}
+	if text == "" {
+		return ""
+	}
+	if p.PeersMet > 0 {
+		text += fmt.Sprintf(" of %d", p.PeersMet)
+	}
+	return ";" + text[1:]
+}
+
+// lately is a rate between the line before the last one and now.
+type lately struct {
+	times [2]time.Time
+	bytes [2]int64
+}
+
+// at notes that so many bytes are there now and returns bytes per second; 0 at first.
+func (l *lately) at(now time.Time, bytes int64) float64 {
+	rate := 0.0
+	if d := now.Sub(l.times[0]).Seconds(); !l.times[0].IsZero() && d > 0 {
+		rate = float64(bytes-l.bytes[0]) / d
+	}
+	if l.times[0].IsZero() {
+		l.times[0], l.bytes[0] = now, bytes
+	} else if !l.times[1].IsZero() {
+		l.times[0], l.bytes[0] = l.times[1], l.bytes[1]
+	}
+	l.times[1], l.bytes[1] = now, bytes
+	return rate
 }

@@ -120,7 +120,7 @@ func (t *transfer) attempt(ctx context.Context, u *url.URL) error {
 	if resp.ContentLength >= 0 {
 		total = start + resp.ContentLength
 	}
-	t.bar.begin(t.raw, resp.Status, start, total)
+	t.bar.begin(t.raw, resp.Status, start, total, resp.Provenance.Live)
 	err = t.copy(ctx, resp.Body)
 	t.count(ctx, resp)
 	return err
