@@ -19,13 +19,23 @@ const (
 	freshFor = 15 * time.Minute
 )
 
+// nearDraws is how many holders are drawn where those of the asker's network are
+// looked for: in larger swarms some of them are missed.
+const nearDraws = 512
+
 // candidates is how many holders to draw for handing out want.
-func candidates(want int) int { return 2*want + 8 }
+func candidates(want int, near bool) int {
+	if near {
+		return nearDraws
+	}
+	return 2*want + 8
+}
 
 // handOut chooses up to want of the drawn holders: never the asker, one per
 // endpoint, network groups in turn, fresh ones first within a group, reported
-// ones last but with places of their own.
-func handOut(now time.Time, drawn []Holder, want int, asker netip.AddrPort, rnd *mrand.Rand) []Holder {
+// ones last but with places of their own. near puts those of the asker's network
+// group first, for who would rather not pay for a long way; the rest is mixed as ever.
+func handOut(now time.Time, drawn []Holder, want int, asker netip.AddrPort, near bool, rnd *mrand.Rand) []Holder {
 	healthy, demoted := split(drawn, asker)
 	shuffle(healthy, rnd)
 	shuffle(demoted, rnd)
@@ -35,6 +45,9 @@ func handOut(now time.Time, drawn []Holder, want int, asker netip.AddrPort, rnd 
 		reserved = min(len(demoted), room)
 	}
 	healthy = mixGroups(healthy, now.Add(-freshFor).Unix())
+	if near {
+		healthy = nearFirst(healthy, WideGroup(asker.Addr()), want)
+	}
 	healthy = healthy[:min(len(healthy), want-reserved)]
 	// The last reserved place goes to any demoted peer, not to the least demoted.
 	if n := len(demoted); reserved > 0 && reserved < n {
@@ -59,6 +72,21 @@ func split(drawn []Holder, asker netip.AddrPort) (healthy, demoted []Holder) {
 		}
 	}
 	return healthy, demoted
+}
+
+// nearFirst moves holders of a group to the front, but leaves one place in four to
+// others: a group may be one attacker's (security row 13).
+func nearFirst(hs []Holder, g Group, want int) []Holder {
+	most := want - want/4
+	var first, rest []Holder
+	for _, h := range hs {
+		if len(first) < most && WideGroup(h.Addr.Addr()) == g {
+			first = append(first, h)
+		} else {
+			rest = append(rest, h)
+		}
+	}
+	return append(first, rest...)
 }
 
 func shuffle(hs []Holder, rnd *mrand.Rand) {

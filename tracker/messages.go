@@ -65,6 +65,7 @@ type LookupRequest struct {
 	Keys Keys   `json:"keys"`
 	Want int    `json:"want,omitempty"` // peers per key
 	Port uint16 `json:"port,omitempty"` // the asker's own serving port, to leave it out
+	Near bool   `json:"near,omitempty"` // peers of the asker's own network group first
 }
 
 // LookupResponse has one result per key, in the order of the request.

@@ -233,7 +233,7 @@ func (t *Tracker) Lookup(now time.Time, from netip.Addr, req LookupRequest) (Loo
 	resp := LookupResponse{Results: make(Results, 0, len(req.Keys))}
 	for _, key := range req.Keys {
 		t.count.keys.Add(1)
-		r, err := t.lookup(now, asker, key, req.Want, rnd)
+		r, err := t.lookup(now, asker, key, req, rnd)
 		if err != nil {
 			return LookupResponse{}, t.refused(err)
 		}
@@ -242,14 +242,14 @@ func (t *Tracker) Lookup(now time.Time, from netip.Addr, req LookupRequest) (Loo
 	return resp, nil
 }
 
-func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, want int, rnd *mrand.Rand) (Result, error) {
-	swarm, err := t.cfg.Store.Lookup(now, key, candidates(want), rnd)
+func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, req LookupRequest, rnd *mrand.Rand) (Result, error) {
+	swarm, err := t.cfg.Store.Lookup(now, key, candidates(req.Want, req.Near), rnd)
 	if err != nil {
 		return Result{}, err
 	}
 	res := Result{Key: key, Statements: LoggedList{}, FirstOutage: swarm.FirstOutage}
 	tickets := t.cfg.Secret.tickets(now, WideGroup(asker.Addr()))
-	chosen := handOut(now, swarm.Holders, want, asker, rnd)
+	chosen := handOut(now, swarm.Holders, req.Want, asker, req.Near, rnd)
 	res.Peers = make(Peers, 0, len(chosen))
 	for _, h := range chosen {
 		res.Peers = append(res.Peers, PeerEntry{

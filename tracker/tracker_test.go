@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -262,6 +263,34 @@ func TestRow10_200SlanderersCannotHideAnHonestPeer(t *testing.T) {
 	}
 	if first != 0 {
 		t.Errorf("a peer reported from 200 networks was among the first %d times", first)
+	}
+}
+
+// TestNearPeersComeFirstOnRequest: who asks for it hears of peers of the own network first,
+// but never of them alone.
+func TestNearPeersComeFirstOnRequest(t *testing.T) {
+	tr, now := newTracker(t, tracker.Config{}), storetest.Start()
+	for i := range 200 {
+		announce(t, tr, now, storetest.NewPeer(i, fmt.Sprintf("%d.%d.3.4:7000", 11+i%50, i/50)), "page", "object")
+	}
+	for i := range 30 {
+		announce(t, tr, now, storetest.NewPeer(1000+i, fmt.Sprintf("150.1.%d.7:7000", i)), "page", "object")
+	}
+	ask := func(near bool) (list string) {
+		resp, err := tr.Lookup(now, netip.MustParseAddr("150.1.99.1"), tracker.LookupRequest{Keys: tracker.Keys{storetest.Key("page")}, Want: 20, Near: near})
+		if err != nil || len(resp.Results[0].Peers) != 20 {
+			t.Fatal(resp, err)
+		}
+		for _, p := range resp.Results[0].Peers {
+			list += map[bool]string{true: "N", false: "."}[strings.HasPrefix(p.Addr, "150.1.")]
+		}
+		return list
+	}
+	if got := ask(true); got != "NNNNNNNNNNNNNNN....." {
+		t.Errorf("near: %s", got)
+	}
+	if got := ask(false); strings.Count(got, "N") > 3 {
+		t.Errorf("as ever: %s", got)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestMetricsAreWellFormed(t *testing.T) {
 func TestStatusPage(t *testing.T) {
 	w := get(pages(t, false)["/status"], "127.0.0.1:7070", "127.0.0.1")
 	body := w.Body.String()
-	for _, want := range []string{storetest.Key("page").String(), "of 256 MiB", "0.7 announced", "1, 7, 6"} {
+	for _, want := range []string{storetest.Key("page").String(), "of 256 MiB", "<b>0.7</b><span>announced", "7 holders, 6 statements"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in %s", want, body)
 		}

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	_ "embed"
 	"html/template"
 	"net/http"
 	"net/netip"
@@ -85,31 +86,11 @@ func (p *Pages) sample(now time.Time, s tracker.Stats) sample {
 
 // page returns the status page: no script, nothing from elsewhere.
 func page() *template.Template {
-	return template.Must(template.New("status").Funcs(template.FuncMap{"mib": func(n int64) int64 { return n >> 20 }}).Parse(statusPage))
+	return template.Must(template.New("status").Funcs(template.FuncMap{
+		"mib":  func(n int64) int64 { return n >> 20 },
+		"most": func(hot []tracker.SwarmSize) int { return max(1, append(hot, tracker.SwarmSize{})[0].Holders) }, // they come sorted
+	}).Parse(statusPage))
 }
 
-const statusPage = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>nt tracker</title>
-<style>body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}table{border-collapse:collapse;margin:1em 0}
-td,th{text-align:left;padding:.1em 1.5em .1em 0}td+td{text-align:right;font-variant-numeric:tabular-nums}code{font-size:13px}
-@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}</style>
-<h1>nt tracker</h1>
-<table>
-<tr><td>running for<td>{{.Uptime}}
-<tr><td>memory<td>{{.Resident}} of {{.Memory}} MiB
-<tr><td>URLs, holders, statements<td>{{.Stats.Keys}}, {{.Stats.Peers}}, {{.Stats.Statements}}
-<tr><td>URL store<td>{{mib .Stats.Bytes}} of {{mib .Stats.Limit}} MiB, {{.Stats.Evicted}} evicted
-{{with .Torrents}}<tr><td>torrents, peers<td>{{.Keys}}, {{.Peers}}
-<tr><td>torrent store<td>{{mib .Bytes}} of {{mib .Limit}} MiB, {{.Evicted}} evicted
-{{end}}<tr><td>UDP sessions<td>{{.Sessions}}
-<tr><td>interval told to announcers<td>{{.Interval}}
-<tr><td>a second, over the last {{.Over}}<td>{{printf "%.1f" .Announces}} announced, {{printf "%.1f" .Lookups}} looked up, {{printf "%.1f" .BEP}} by BitTorrent
-</table>
-{{if .Stats.Refused}}<h2>Refused</h2><table>{{range $reason, $n := .Stats.Refused}}<tr><td>{{$reason}}<td>{{$n}}
-{{end}}</table>{{end}}
-<h2>Largest swarms</h2>
-<table><tr><th>key<th>holders{{range .Hot}}<tr><td><code>{{.Name}}</code><td>{{.Holders}}{{else}}<tr><td>none<td>{{end}}</table>
-{{if .Torrents}}<h2>Largest torrents</h2>
-<table><tr><th>infohash<th>peers, seeds{{range .HotTorrents}}<tr><td><code>{{.Name}}</code><td>{{.Holders}}, {{.Seeds}}{{else}}<tr><td>none<td>{{end}}</table>{{end}}
-</html>
-`
+//go:embed status.html
+var statusPage string
