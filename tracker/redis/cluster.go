@@ -162,7 +162,7 @@ func (c *Cluster) handOver(ctx context.Context, self string) {
 			return
 		}
 		msg := message{Now: now, TTL: ttl, Announcer: p, Items: []resource.Statement{st}}
-		if _, err := c.ask(c.members.owner(st.Key), "announce", msg); err != nil {
+		if _, err := c.ask(c.members.owner(st.Key), "settle", msg); err != nil {
 			c.cfg.Log.Debug("a holder was not handed over; it will announce again", "err", err)
 		}
 	})

@@ -306,6 +306,32 @@ func TestNewNodesAskBeforeTheySayNobody(t *testing.T) {
 	}
 }
 
+// TestAnnouncementsThatComeToTheOldOwnerReachTheNewOne: a node whose list is older sends
+// them to who has handed the key over already.
+func TestAnnouncementsThatComeToTheOldOwnerReachTheNewOne(t *testing.T) {
+	r := startRedis(t)
+	a, b := startNode(t, r.addr), startNode(t, r.addr)
+	await(t, sees(a, b))
+	now, rnd, sent := time.Now(), rand.New(rand.NewPCG(1, 1)), 0
+	b.members.came = now.Add(-time.Hour)
+	for i := range 20 {
+		p, key := peerOf(i), storetest.Key(fmt.Sprint("page", i))
+		if a.members.owner(key) == a.members.self {
+			continue
+		}
+		sent++
+		if _, err := a.do(message{Do: "announce", Now: now, TTL: time.Hour, Announcer: p.Announcer(now), Items: []resource.Statement{p.State(fmt.Sprint("page", i), "object", now)}}); err != nil {
+			t.Fatal(err)
+		}
+		if sw, err := b.local.Lookup(now, key, 10, rnd); err != nil || len(sw.Holders) != 1 {
+			t.Errorf("page%d: %+v, %v", i, sw, err)
+		}
+	}
+	if sent == 0 {
+		t.Fatal("nothing is b's")
+	}
+}
+
 func TestHotSamplesAreRemembered(t *testing.T) {
 	r := startRedis(t)
 	a, b := startNode(t, r.addr), startNode(t, r.addr)

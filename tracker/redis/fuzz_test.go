@@ -18,7 +18,7 @@ import (
 // FuzzNodeMessage lets a node that knows the secret say anything: the answer is one
 // of the four, and nothing panics. Redis does not answer.
 func FuzzNodeMessage(f *testing.F) {
-	for _, do := range []string{"announce", "keep", "lookup", "peek", "report", "leave", "hand", ""} {
+	for _, do := range []string{"announce", "keep", "lookup", "peek", "report", "leave", "settle", ""} {
 		f.Add([]byte(fmt.Sprintf(`{"Do":%q,"Now":"2026-01-01T00:00:00Z","N":3,"Items":[{}]}`, do)))
 	}
 	c := &Cluster{cfg: Config{Now: time.Now, Lives: time.Second, Log: slog.New(slog.DiscardHandler)}, members: newMembers("a:1", time.Now()),

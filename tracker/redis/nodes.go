@@ -136,9 +136,16 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that differ for a moment must not send a message round in circles.
 func (c *Cluster) do(msg message) (out reply, err error) {
 	switch msg.Do {
-	case "announce":
+	case "announce", "settle":
 		for _, st := range msg.Items {
 			c.load(msg.Now, st.Key)
+			if owner := c.members.owner(st.Key); msg.Do == "announce" && owner != c.members.self {
+				// The sender does not know of a node that this one has handed the key to already: what
+				// stays here alone nobody would find. Only once, so that nothing goes round in circles.
+				one := msg
+				one.Items = []resource.Statement{st}
+				c.ask(owner, "settle", one) // an error costs what a lost announcement costs
+			}
 		}
 		var errs []error
 		errs, err = c.local.Announce(msg.Now, msg.TTL, msg.Announcer, msg.Items)

@@ -147,6 +147,10 @@ func (c *honestCrowd) join(n int) error {
 func (c *honestCrowd) renew() {
 	for i, a := range c.peers {
 		a.announce(c.to, honestURL(i))
+		if u, err := dialBEP(a.from, c.to); err == nil {
+			u.announce(honestURL(i), 7000)
+			u.conn.Close()
+		}
 	}
 }
 
