@@ -81,7 +81,7 @@ type Params struct {
 func Tuned() Params {
 	return Params{
 		Profile:   ProfileTuned,
-		MinDegree: 10, MaxDegree: 16, SeekEvery: 100 * time.Millisecond,
+		MinDegree: 12, MaxDegree: 18, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
 		WindowBlocks: 12, WindowTime: 160 * time.Millisecond, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
@@ -90,7 +90,7 @@ func Tuned() Params {
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
 		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, IdleGive: 25 * time.Millisecond,
-		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 150 * time.Millisecond, JoinOld: 600 * time.Millisecond,
+		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, PushBacklog: 25 * time.Millisecond, MaxMembers: 1 << 14,
 	}
 }
