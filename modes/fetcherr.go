@@ -61,6 +61,9 @@ func (t *transfer) trustHint(e *peer.UntrustedError) string {
 			return fmt.Sprintf("%v; if its operator says that this is right, name the key: --tracker %s#%s", changed, changed.tracker, changed.is)
 		}
 	}
+	if len(e.Liars) > 0 {
+		return fmt.Sprintf("a notary told others something else at the same time; the proof is in %s, and without that file it is believed again", strings.Join(e.Liars, ", "))
+	}
 	best := trust.Unverified
 	for _, c := range e.Found {
 		best = max(best, c.Level)

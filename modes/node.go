@@ -185,9 +185,12 @@ func (n *node) connect(o nodeOptions, env transport.Env) error {
 	n.Node = peer.NewNode(peer.Config{
 		Store: n.store, Cache: n.cache, Origin: n.origin, Locator: n.locator, Transports: n.transports,
 		Trust: trust.Policy{Own: map[resource.WitnessKey]bool{witnessKey(o.key): true}, Notaries: o.trust.Notaries, Quorum: o.trust.Quorum}, Notaries: known,
-		Identity: o.key, Sharing: n.sharing, ServeFresh: o.serveFresh, Shelf: n.shelf, Publishers: n.publishers,
+		Identity: o.key, Sharing: n.sharing, ServeFresh: o.serveFresh, Shelf: n.shelf, Publishers: n.publishers, Gossip: gossipOver(n.gossipClient()),
 		Patience: o.patience, StallTimeout: o.stall, SlowRate: o.slowRate, Log: o.log,
 	})
+	if env.Mux != nil && o.share {
+		env.Mux.HandleFunc("POST "+saidPath, n.answerGossip())
+	}
 	return nil
 }
 

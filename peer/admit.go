@@ -78,6 +78,9 @@ func (n *Node) admitCached(ctx context.Context, p *plan, c *found) error {
 		return nil
 	}
 	e := c.entry
+	if e.Level == trust.Notary && n.said.proof(e.Statement.Witness) != "" {
+		return errors.New("its notary told others something else at the same time")
+	}
 	if e.Level != trust.Self {
 		if claim := n.claim(ctx, p, false); claim != nil {
 			if !claim.Signs(e.Statement) {

@@ -64,7 +64,9 @@ type announcer struct {
 	mu      sync.Mutex
 	news    []cache.Entry
 	retreat bool // something was forgotten
-	wake    chan struct{}
+	// recalled hears of every entry that an earlier run stored; may be nil.
+	recalled func(cache.Entry)
+	wake     chan struct{}
 
 	items    dueHeap
 	byName   map[string]*announced
@@ -137,6 +139,9 @@ func (a *announcer) recall(ctx context.Context) {
 			continue
 		}
 		a.cfg.Shelf.Put(nameOf(e), e.Object())
+		if a.recalled != nil {
+			a.recalled(e)
+		}
 		a.put(e, a.cfg.Now(), false)
 	}
 }

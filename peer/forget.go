@@ -29,6 +29,7 @@ func (n *Node) Forget(u resource.URL) (int, error) {
 	if _, err := n.cfg.Cache.Remove(u); err != nil {
 		return 0, fmt.Errorf("forgetting: %w", err)
 	}
+	n.said.unshare(u.Key())
 	errs := []error{n.cfg.Cache.RemoveIntegrity(u)}
 	for _, e := range entries {
 		n.cfg.Shelf.Take(nameOf(e))

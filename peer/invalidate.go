@@ -36,6 +36,7 @@ func (n *Node) unshare(u resource.URL) {
 			continue
 		}
 		n.cfg.Shelf.Take(nameOf(e))
+		n.said.unshare(u.Key())
 		e.Shared, e.Invalid = false, true
 		if err := n.cfg.Cache.Put(e); err != nil {
 			n.cfg.Log.Warn("not invalidated", "url", u, "err", err)

@@ -94,8 +94,16 @@ func (n *Node) keep(e cache.Entry) {
 	}
 	if e.Shared && n.ann != nil {
 		n.ann.add(e)
+		n.mention(e)
 	}
 	n.learnHashes(u, e)
+}
+
+// mention makes a notary's word about something shared comparable for peers.
+func (n *Node) mention(e cache.Entry) {
+	if e.Level == trust.Notary && e.Shared {
+		n.said.share(e.Statement)
+	}
 }
 
 // confirm dates the own copy anew when the origin says of its validator that

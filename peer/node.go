@@ -40,6 +40,8 @@ type Config struct {
 	// of the caller's own; nil is none.
 	Notaries func() map[resource.WitnessKey]string
 	Identity ed25519.PrivateKey
+	// Gossip reaches peers to compare what notaries said; nil compares what is at hand.
+	Gossip Gossip
 	// Publishers remembers what sites say about themselves; nil learns nothing.
 	Publishers *publisher.Store
 	// Sharing says what is announced.
@@ -75,6 +77,7 @@ type Node struct {
 	neighbours neighbours
 	sites      sites
 	rechecks   rechecks
+	said       said
 	ann        *announcer     // nil when nothing is shared
 	filling    gauge          // bodies that may yet be stored
 	work       sync.WaitGroup // every goroutine
@@ -106,8 +109,12 @@ func NewNode(cfg Config) *Node {
 	}
 	n := &Node{cfg: cfg}
 	n.ctx, n.end = context.WithCancelCause(context.Background())
+	if cfg.Cache != nil {
+		n.said.liars = cfg.Cache.Liars()
+	}
 	if cfg.Locator != nil && cfg.Sharing.Enabled {
 		n.ann = newAnnouncer(cfg)
+		n.ann.recalled = n.mention
 		n.work.Go(func() { n.ann.run(n.ctx) })
 	}
 	return n

@@ -27,6 +27,7 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	if err != nil {
 		return nil, []Attempt{{"locator", err}}, nil
 	}
+	n.gossip(known, n.policy().Notaries, known.Evidence)
 	policy := n.policy()
 	policy.Claim = n.claim(ctx, p, true)
 	candidates := trust.Judge(n.cfg.Now(), key, append(n.foreign(known.Evidence), n.ownWord(p)...), known.FirstOutage, policy)
@@ -34,7 +35,7 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 		return nil, []Attempt{{"peers", errNoHolder}}, nil
 	}
 	var tried []Attempt
-	low := &UntrustedError{URL: p.name(), Need: p.min}
+	low := &UntrustedError{URL: p.name(), Need: p.min, Liars: n.said.proofs(known.Evidence)}
 	for _, c := range candidates {
 		if !p.readable(c.Statement.Header, c.Statement.Encoding()) {
 			tried = append(tried, Attempt{"peers", fmt.Errorf("the copy is encoded with %.20q", c.Statement.Encoding())})
@@ -101,6 +102,13 @@ func (n *Node) policy() trust.Policy {
 		maps.Copy(all, p.Notaries)
 		p.Notaries = all
 	}
+	believed := make(map[resource.WitnessKey]string, len(p.Notaries))
+	for key, name := range p.Notaries {
+		if n.said.proof(key) == "" {
+			believed[key] = name
+		}
+	}
+	p.Notaries = believed
 	return p
 }
 

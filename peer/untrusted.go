@@ -21,6 +21,9 @@ type UntrustedError struct {
 	// Publisher is whose key is known and has signed none of what was found, and why; ""
 	// if no key is known.
 	Publisher, Unsigned string
+	// Liars are the files with the proofs that notaries who vouch for what was found told
+	// others something else.
+	Liars []string
 }
 
 // Disputed reports whether those who would be believed contradict each other.

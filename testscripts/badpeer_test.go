@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"io"
@@ -43,6 +44,8 @@ func badpeerMain(args []string) int {
 	file := flags.String("file", "", "content")
 	rawURL := flags.String("url", "", "URL of the content")
 	address := flags.String("tracker", "", "tracker")
+	witness := flags.String("witness", "", "key file of the notary in whose name to announce")
+	at := flags.Int64("at", time.Now().Unix(), "when it was seen, Unix seconds")
 	if flags.Parse(args) != nil {
 		return 2
 	}
@@ -51,13 +54,13 @@ func badpeerMain(args []string) int {
 		content = append([]byte("<p>Send money to the following account:</p>"), content...)
 	}
 	if err == nil {
-		err = serveBadly(*kind, content, *rawURL, *address)
+		err = serveBadly(*kind, content, *rawURL, *address, *witness, *at)
 	}
 	fmt.Fprintln(os.Stderr, "badpeer:", err)
 	return 1
 }
 
-func serveBadly(kind string, content []byte, rawURL, address string) error {
+func serveBadly(kind string, content []byte, rawURL, address, witness string, at int64) error {
 	s := memory.New(store.Options{})
 	head, err := putAll(s, content)
 	if err != nil {
@@ -76,7 +79,7 @@ func serveBadly(kind string, content []byte, rawURL, address string) error {
 		keys = 1000
 	}
 	for range keys {
-		if err := announce(head, rawURL, address, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
+		if err := announce(head, rawURL, address, witness, at, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
 			if kind == "sybils" && strings.Contains(err.Error(), "quota") {
 				continue // one network may not hold more of it
 			}
@@ -107,8 +110,9 @@ func putAll(s store.Store, content []byte) (chunker.Header, error) {
 	return spool.Commit(context.Background())
 }
 
-// announce tells the tracker of the object, as a reader with a fresh key would.
-func announce(head chunker.Header, rawURL, address string, port uint16) error {
+// announce tells the tracker of the object, as a reader with a fresh key would, in its own
+// name or in that of the witness whose key file it has.
+func announce(head chunker.Header, rawURL, address, witness string, at int64, port uint16) error {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -122,9 +126,20 @@ func announce(head chunker.Header, rawURL, address string, port uint16) error {
 		return err
 	}
 	s := resource.Statement{
-		Key: u.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, ObservedAt: time.Now().Unix(),
+		Key: u.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, ObservedAt: at,
 		Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 	}.Sign(key)
+	if witness != "" {
+		text, err := os.ReadFile(witness)
+		if err != nil {
+			return err
+		}
+		seed, err := hex.DecodeString(strings.TrimSpace(strings.TrimPrefix(string(text), "nt-ed25519 ")))
+		if err != nil || len(seed) != ed25519.SeedSize {
+			return fmt.Errorf("%s is no key file", witness)
+		}
+		s = s.Sign(ed25519.NewKeyFromSeed(seed))
+	}
 	defer c.Close()
 	done, err := c.Announce(context.Background(), []tracker.Item{{Statement: s}})
 	if err == nil && len(done.Refused) > 0 {

@@ -51,7 +51,7 @@ func (n *Notary) fetch(ctx context.Context, j job) (resource.Statement, error) {
 	if !seen.SameContent(j.claim) {
 		return resource.Statement{}, errDiffers
 	}
-	return seen.Sign(n.cfg.Key), nil
+	return n.instants.place(seen).Sign(n.cfg.Key), nil
 }
 
 // request is the same for every URL but for the encoding: nothing in it stems

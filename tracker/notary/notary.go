@@ -38,12 +38,13 @@ type Config struct {
 
 // Notary looks at announced URLs. It implements tracker.Notary.
 type Notary struct {
-	cfg   Config
-	key   resource.WitnessKey
-	agent string
-	http  *http.Client
-	count *counters
-	wake  chan struct{}
+	cfg      Config
+	key      resource.WitnessKey
+	agent    string
+	http     *http.Client
+	count    *counters
+	wake     chan struct{}
+	instants instants
 
 	mu        sync.Mutex
 	queue     *queue
