@@ -15,7 +15,7 @@ func (p *Params) Check() error {
 	}{
 		{"min_degree", p.MinDegree, 1, p.MaxDegree}, {"max_degree", p.MaxDegree, 1, p.MaxTable}, {"max_table", p.MaxTable, 1, seedTable},
 		{"resends", p.Resends, 0, 100}, {"tab", p.Tab, 1, 1 << 30},
-		{"window_blocks", p.WindowBlocks, 0, 1 << 16}, {"per_neighbour", p.PerNeighbour, 0, 1 << 10}, {"max_queue", p.MaxQueue, 1, 1 << 12},
+		{"window_blocks", p.WindowBlocks, 0, 1 << 16}, {"queue_least", p.QueueLeast, 0, 1 << 16}, {"per_neighbour", p.PerNeighbour, 0, 1 << 10}, {"max_queue", p.MaxQueue, 1, 1 << 12},
 		{"seed_after", p.SeedAfter, 0, seedTable}, {"pump_room", p.PumpRoom, 0, 1 << 16}, {"piggy_extra", p.PiggyExtra, 0, 1 << 10},
 		{"endgame", p.Endgame, 0, 1 << 16}, {"start_rate", p.StartRate, 0, 1 << 30}, {"leave_guard", p.LeaveGuard, 0, 1 << 16},
 		{"hello_extra", p.HelloExtra, 0, 1 << 10}, {"blind_until", p.BlindUntil, 0, 1 << 20},
@@ -46,7 +46,7 @@ func (p *Params) checkTimes() error {
 		{"seek_every", p.SeekEvery, tick}, {"dead_after", p.DeadAfter, tick}, {"hello_retry", p.HelloRetry, tick}, {"rescue_after", p.RescueAfter, tick},
 		{"min_timeout", p.MinTimeout, p.only(ProfileClassic)}, {"max_timeout", p.MaxTimeout, p.MinTimeout}, {"look_again", p.LookAgain, p.only(ProfileClassic)},
 		{"status_every", p.StatusEvery, p.only(ProfileTuned)}, {"status_same", p.StatusSame, p.only(ProfileTuned)},
-		{"window_time", p.WindowTime, 0}, {"piggyback_wait", p.PiggybackWait, 0}, {"backlog", p.Backlog, 0}, {"late_slack", p.LateSlack, 0}, {"idle_give", p.IdleGive, 0},
+		{"window_time", p.WindowTime, 0}, {"queue_most", p.QueueMost, 0}, {"piggyback_wait", p.PiggybackWait, 0}, {"backlog", p.Backlog, 0}, {"late_slack", p.LateSlack, 0}, {"idle_give", p.IdleGive, 0},
 		{"join_young", p.JoinYoung, 0}, {"join_old", p.JoinOld, 0}, {"member_ttl", p.MemberTTL, 0}, {"push_backlog", p.PushBacklog, 0},
 	} {
 		if x.is < x.low || x.is > day {

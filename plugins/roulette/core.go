@@ -93,6 +93,7 @@ type Core struct {
 	lat       latency // over all neighbours
 	down      rateMeter
 	train     train
+	yield     yield
 	progress  time.Duration // last new chunk, or last rescue
 	rescues   int           // in a row, without progress
 	seekAt    time.Duration

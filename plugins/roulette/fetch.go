@@ -15,11 +15,11 @@ func (c *Core) outstanding() (open, late int) {
 // window is how many blocks may be outstanding over all neighbours (R3): enough to
 // keep the downlink busy, never so many that it queues for long.
 func (c *Core) window() int {
-	extra := 0
-	for _, v := range c.neighbours {
-		extra += v.extra
+	window := c.byRate()
+	if c.yield.ceiling > 0 {
+		window = min(window, int(c.yield.ceiling))
 	}
-	return c.within(max(c.p.WindowBlocks+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize)))
+	return c.within(window)
 }
 
 // pumpRoom is how much room in the window is worth a REQUEST.
@@ -334,6 +334,7 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	v.tab.received(m.Len)
 	c.down.add(c.now, float64(m.Len))
 	c.train.add(c.now, blocksIn(m.Len))
+	c.giveWay()
 	c.cache.add(v.id, len(c.neighbours))
 	c.markHave(v, int(m.Chunk))
 	c.takeBlock(v, m.Chunk, m.Block, m.Payload)

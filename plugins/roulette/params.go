@@ -43,6 +43,8 @@ type Params struct {
 	// Tuned only from here, but for MaxQueue, Endgame, Backlog and RescueAfter.
 	WindowBlocks  int           `toml:"window_blocks"`  // blocks outstanding over all neighbours at least (R3)
 	WindowTime    time.Duration `toml:"window_time"`    // of the measured downlink, when that is more (R3)
+	QueueMost     time.Duration `toml:"queue_most"`     // before the own downlink, above which the window gives way to other traffic (R3)
+	QueueLeast    int           `toml:"queue_least"`    // blocks outstanding that it keeps then
 	PerNeighbour  int           `toml:"per_neighbour"`  // blocks outstanding at one neighbour at least (R3)
 	MaxQueue      int           `toml:"max_queue"`      // blocks one neighbour may have asked of us
 	SeedAfter     int           `toml:"seed_after"`     // readers whose holdings are known before a busy seed is asked
@@ -84,7 +86,7 @@ func Tuned() Params {
 		MinDegree: 12, MaxDegree: 18, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
-		WindowBlocks: 12, WindowTime: 160 * time.Millisecond, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
+		WindowBlocks: 12, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
 		PiggybackWait: 10 * time.Millisecond,
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,

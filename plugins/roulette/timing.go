@@ -10,6 +10,10 @@ type link struct {
 	echoAt   time.Duration // when that came
 	rtt      time.Duration // lowest seen, 0 if none
 	last     *echoRecord
+
+	delays  delays
+	queue   time.Duration // how much longer than the least its last message took
+	queueAt time.Duration // when that came
 }
 
 func ticks(d time.Duration) uint16 { return uint16(d / ClockUnit) }
@@ -33,6 +37,7 @@ func (l *link) receive(now time.Duration, t *Timing) (rtt time.Duration, ok bool
 	if !l.heard || t.Sent-l.echo < 1<<15 {
 		l.heard, l.echo, l.echoAt = true, t.Sent, now
 	}
+	l.queue, l.queueAt = l.delays.over(now, ticks(now)-t.Sent), now
 	if t.Echo == 0 && t.Lag == 0 {
 		return 0, false
 	}

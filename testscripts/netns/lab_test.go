@@ -160,13 +160,18 @@ func (l *lab) ns(box string) string {
 
 func (l *lab) do(args ...string) { l.t.Helper(); l.feed("", args...) }
 
-func (l *lab) feed(stdin string, args ...string) {
+func (l *lab) output(args ...string) string { l.t.Helper(); return l.feed("", args...) }
+
+// feed runs a command that must succeed and returns what it says.
+func (l *lab) feed(stdin string, args ...string) string {
 	l.t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		l.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // remove deletes the namespaces; what runs in them has ended by then.

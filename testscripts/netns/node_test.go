@@ -160,7 +160,7 @@ func (p *player) connect(ctx context.Context, f []string) (string, error) {
 		by = append(by, p.known[id])
 	}
 	start := time.Now()
-	s, err := p.node.Connect(ctx, peer, wire.Token{}, by...)
+	s, err := p.node.Connect(ctx, peer, wire.Token{}, wire.ChannelDatagram, nil, by...)
 	switch {
 	case errors.Is(err, wire.ErrSymmetric):
 		return "", fmt.Errorf("symmetric after %v: %w", time.Since(start).Round(time.Millisecond), err)

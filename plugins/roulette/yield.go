@@ -1,0 +1,95 @@
+package roulette
+
+import "time"
+
+// yield keeps the downlink's queue short, so that other traffic there gets its share: a
+// ceiling on the window over all neighbours (R3). The window by rate and time alone never
+// gives way: what waits in the queue makes answers late, and late answers make it larger.
+//
+// What queues before our own downlink delays every neighbour's messages alike; what queues
+// before a neighbour's uplink delays that neighbour's. So the least delay among
+// the neighbours heard lately, over the least each ever had, is taken for the downlink's queue.
+type yield struct {
+	ceiling float64 // blocks; 0: none
+	cutAt   time.Duration
+}
+
+const (
+	// yieldFactor is what is left of the window when the queue is too long: a cut as TCP's.
+	yieldFactor = 0.75
+	// yieldGrowth is how many blocks more a round trip brings, a little more than TCP's one
+	// segment, and yieldShare the part of a large window that it brings at least.
+	yieldGrowth = 1.5
+	yieldShare  = 0.03
+	// queueFresh is how old a neighbour's delay may be to count.
+	queueFresh = 500 * time.Millisecond
+)
+
+// byRate is the window that keeps the downlink busy, in blocks.
+func (c *Core) byRate() int {
+	extra := 0
+	for _, v := range c.neighbours {
+		extra += v.extra
+	}
+	return max(c.p.WindowBlocks+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+}
+
+// giveWay adapts the ceiling after a block came.
+func (c *Core) giveWay() {
+	y, want := &c.yield, float64(c.byRate())
+	switch q := c.downQueue(); {
+	case q > c.p.QueueMost:
+		if c.now-y.cutAt < c.lat.mean {
+			return
+		}
+		if y.ceiling == 0 {
+			y.ceiling = want
+		}
+		y.ceiling = max(min(y.ceiling, want)*yieldFactor, float64(c.p.QueueLeast))
+		y.cutAt = c.now
+	case y.ceiling == 0:
+	case y.ceiling >= 2*want:
+		y.ceiling = 0
+	default:
+		y.ceiling += max(yieldGrowth, yieldShare*y.ceiling) / y.ceiling
+	}
+}
+
+// downQueue is how long what comes to us seems to wait before our downlink.
+func (c *Core) downQueue() time.Duration {
+	least := time.Duration(-1)
+	for _, v := range c.neighbours {
+		if l := &v.link; l.queueAt > 0 && c.now-l.queueAt <= queueFresh && (least < 0 || l.queue < least) {
+			least = l.queue
+		}
+	}
+	return max(least, 0)
+}
+
+// delays remembers the least one-way delay of a neighbour's messages. Clocks differ, so only
+// differences mean anything; they drift, so a least of old is forgotten.
+type delays struct {
+	least [2]uint16 // of this span and the one before, in ClockUnit
+	from  time.Duration
+	known bool
+}
+
+// delaySpan is how long a least delay counts: so long to twice that.
+const delaySpan = time.Minute
+
+// over returns how much longer than the least a delay is.
+func (d *delays) over(now time.Duration, delay uint16) time.Duration {
+	switch {
+	case !d.known:
+		d.least, d.from, d.known = [2]uint16{delay, delay}, now, true
+	case now-d.from > delaySpan:
+		d.least[1], d.least[0], d.from = d.least[0], delay, now
+	case int16(delay-d.least[0]) < 0:
+		d.least[0] = delay
+	}
+	least := d.least[0]
+	if int16(d.least[1]-least) < 0 {
+		least = d.least[1]
+	}
+	return max(0, time.Duration(int16(delay-least))*ClockUnit)
+}
