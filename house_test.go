@@ -54,6 +54,7 @@ var house = []room{
 	{"internal/safedial", nil, "the one dialer decides by addresses alone"},
 	{"internal/lab", []string{"*"}, ""},
 	{"internal/lab/*", []string{"*"}, ""},
+	{"internal/simnet/tun", []string{"internal/simnet"}, "it joins emulated links and the kernel, and knows nothing of what is sent"},
 	{"internal/*", nil, "helpers know no seam"},
 	{"testscripts/browser", nil, "a browser drives the binary from outside"},
 	{"testscripts", []string{"modes", "internal/*", "chunker", "transport"}, "scripts drive the binary from outside"},

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -375,6 +376,38 @@ func TestUnplugged(t *testing.T) {
 		}
 		if in := a.Traffic().In; in != 0 {
 			t.Errorf("%d bytes reached it", in)
+		}
+	})
+}
+
+// TestAttached: whole IP packets of computers outside take their bytes over the links, too,
+// and nothing but IPv4 does.
+func TestAttached(t *testing.T) {
+	bubble(t, Config{}, func(t *testing.T, n *Net) {
+		a, b := n.Host(Link{Up: 800_000, Delay: 10 * time.Millisecond}), n.Host(Link{Delay: 10 * time.Millisecond})
+		var came []time.Duration
+		var last []byte
+		b.Attach(func(ip []byte) { came, last = append(came, n.Now()), append([]byte(nil), ip...) })
+		packet := make([]byte, 1000)
+		to := b.Addr().As4()
+		packet[0], packet[999] = 0x45, 7
+		copy(packet[16:20], to[:])
+		for range 2 {
+			if err := a.Inject(packet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		if len(came) != 2 || came[0] != 30*time.Millisecond || came[1] != 40*time.Millisecond || !bytes.Equal(last, packet) {
+			t.Errorf("came after %v, %d bytes", came, len(last))
+		}
+		if tr := b.Traffic(); tr.In != 2000 {
+			t.Errorf("counted %d bytes, want 2000", tr.In)
+		}
+		for _, bad := range [][]byte{nil, packet[:19], make([]byte, 40), append([]byte{0x45}, make([]byte, 1500)...)} {
+			if a.Inject(bad) == nil {
+				t.Errorf("a packet of %d bytes was taken", len(bad))
+			}
 		}
 	})
 }

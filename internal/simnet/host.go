@@ -46,6 +46,7 @@ type Host struct {
 	pumpAt  time.Duration
 	port    uint16 // last ephemeral port
 	gone    bool
+	out     func(ip []byte) // see Attach
 }
 
 // line is one direction of a link.

@@ -35,6 +35,7 @@ type packet struct {
 	to     netip.AddrPort
 
 	seg segment
+	raw bool // buf is a whole IP packet, for Host.Attach
 }
 
 func (n *Net) packet() *packet {
@@ -134,6 +135,13 @@ func (n *Net) deliver(p *packet, now time.Duration) {
 	p.dst.traffic.PacketsIn++
 	if p.seg.kind != segNone {
 		p.seg.arrive(n, p, now)
+		return
+	}
+	if p.raw {
+		if p.dst.out != nil {
+			p.dst.out(p.buf)
+		}
+		n.release(p)
 		return
 	}
 	port, ok := p.to.Port(), true
