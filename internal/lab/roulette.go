@@ -42,6 +42,11 @@ func openRoulette(n *Node, profile, wire string) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	seed := []transport.Peer{{ID: peerID(0), Addr: n.World.SeedNode().Addr(), Transports: []string{swarm.Name}}}
-	return &overTransport{node: n, tr: tr, peers: func(context.Context) ([]transport.Peer, error) { return seed, nil }}, nil
+	var named []transport.Peer
+	if !n.Seed {
+		for _, h := range n.World.Holding() {
+			named = append(named, transport.Peer{ID: peerID(h.Index), Addr: h.Addr(), Transports: []string{swarm.Name}})
+		}
+	}
+	return &overTransport{node: n, tr: tr, peers: func(context.Context) ([]transport.Peer, error) { return named, nil }}, nil
 }

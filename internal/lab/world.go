@@ -56,6 +56,7 @@ func (n *Node) Addr() netip.AddrPort { return netip.AddrPortFrom(n.Host.Addr(), 
 // Case is one experiment. Zero fields take the value in parentheses.
 type Case struct {
 	Seed    uint64
+	Holders int // nodes besides the seed that hold everything and stay
 	Size    int64
 	Kbps    int           // every link's downlink
 	UpKbps  int           // and uplink (Kbps)
@@ -132,11 +133,22 @@ func Run(s System, c Case) (Result, error) {
 		cancel()
 		return Result{}, fmt.Errorf("starting the seed: %w", err)
 	}
+	holders := []*Node{seed}
+	for range c.Holders {
+		h := w.addNode(true)
+		if h.client, err = s.Open(h); err != nil {
+			cancel()
+			return Result{}, fmt.Errorf("starting a holder: %w", err)
+		}
+		holders = append(holders, h)
+	}
 	w.live()
 	result := w.result()
 	cancel()
 	w.readers.Wait()
-	seed.client.Close()
+	for _, h := range holders {
+		h.client.Close()
+	}
 	return result, nil
 }
 
@@ -319,6 +331,9 @@ func (w *World) Others(n *Node, k int) []*Node {
 	return out
 }
 
+// Holding returns the seed and the nodes that hold everything beside it.
+func (w *World) Holding() []*Node { return w.nodes[:1+w.Case.Holders] }
+
 // SeedNode returns the seed.
 func (w *World) SeedNode() *Node { return w.nodes[0] }
 
@@ -332,7 +347,7 @@ func (w *World) result() Result {
 	r.Stable = w.pool == 0 && (w.watch.Stable || c.Readers > 0)
 	var all, honest, free []time.Duration
 	var got, everybody int64
-	for _, n := range w.nodes[1:] {
+	for _, n := range w.nodes[1+c.Holders:] {
 		everybody += n.Host.Traffic().In
 		if !n.counts() {
 			continue

@@ -39,7 +39,7 @@ func (t *train) fast(now time.Duration) bool {
 }
 
 // widen lets more be asked of a neighbour that answers without a queue, twice as much
-// per round trip as TCP's slow start does, and less of one whose answers wait long: on a
+// per round trip as before, and less of one whose answers wait long: on a
 // fast and long path the usual window is a small part of what is under way.
 func (c *Core) widen(v *neighbour, m *Data, took time.Duration) {
 	switch n := blocksIn(m.Len); {

@@ -32,9 +32,11 @@ type control struct {
 	epoch    time.Duration // when shortest[0] began
 	clock    uint32        // our milliseconds minus KCP's, as far as known; both may wrap
 	clocked  bool
-	since    time.Duration // since when an answer is awaited
-	begun    time.Duration // when the first packet went out
-	leaked   time.Duration // when the last repetition to a silent peer went out
+	sentAt   [sentLog]uint32 // when each packet under way was sent last, our milliseconds
+	ackedAt  uint32          // when the latest sent of those acknowledged was sent
+	since    time.Duration   // since when an answer is awaited
+	begun    time.Duration   // when the first packet went out
+	leaked   time.Duration   // when the last repetition to a silent peer went out
 }
 
 const (
@@ -53,6 +55,9 @@ const (
 	// growth is how many packets more the window gets per round trip, and growthIdle
 	// how many on top while the path has no queue at all.
 	growth, growthIdle = 1, 2
+	// growthEmpty is the part of a large window that it grows by per round trip while the
+	// queue is next to empty: a few packets would take a long and fast path's minutes.
+	growthEmpty = 0.25
 	// shortestFor is how long the shortest round trip is remembered, at least.
 	shortestFor = 30 * time.Second
 	// firstPatience is how long the first packets' acknowledgement may take: KCP's own
@@ -62,6 +67,8 @@ const (
 	// one datagram per leakEvery: KCP itself repeats a whole window to a peer that has vanished.
 	silentAfter = time.Second
 	leakEvery   = 250 * time.Millisecond
+	// sentLog is how many packets' times are remembered: more than a window.
+	sentLog = 2048
 )
 
 func newControl(window int) *control {
@@ -82,7 +89,7 @@ func segments(b []byte, f func(h []byte)) {
 
 // sent hears of a packet to be sent and reports whether it may go out.
 func (c *control) sent(b []byte, now time.Duration) bool {
-	fresh, early := false, false // it carries more than repetitions; it repeats too soon
+	var fresh, repeat, early bool // what it carries: news, a repetition, one that comes too early
 	segments(b, func(h []byte) {
 		if h[4] != cmdPush {
 			fresh = true
@@ -93,11 +100,16 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 		}
 		sn := binary.LittleEndian.Uint32(h[12:])
 		if int32(sn-c.next) < 0 {
-			if early = c.una == 0 && now-c.begun < firstPatience; !early {
-				c.lost(sn, now)
+			if c.tooEarly(sn, now) {
+				early = true
+				return
 			}
+			c.sentAt[sn%sentLog] = millis(now)
+			c.lost(sn, now)
+			repeat = true
 			return
 		}
+		c.sentAt[sn%sentLog] = millis(now)
 		if c.next == c.una {
 			c.since = now
 		}
@@ -109,7 +121,7 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 			c.full = c.next
 		}
 	})
-	if early && !fresh {
+	if early && !fresh && !repeat {
 		return false
 	}
 	if fresh || now-c.since < max(silentAfter, 4*c.rtt) {
@@ -124,6 +136,19 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 
 // pressing reports whether acknowledgements are waited for: half the window is under way.
 func (c *control) pressing() bool { return c.next-c.una >= uint32(c.window)/2 }
+
+// tooEarly reports whether there is no reason yet to repeat a packet: none that was sent
+// after it has been acknowledged, and the queue that a transfer may build and a held
+// acknowledgement can explain that its own is not here. KCP repeats after the usual round
+// trip and four times its deviation, or 10 ms; a path that was quiet and fills up then
+// carries much of what is under way twice.
+func (c *control) tooEarly(sn uint32, now time.Duration) bool {
+	if c.una == 0 && now-c.begun < firstPatience {
+		return true
+	}
+	at := c.sentAt[sn%sentLog]
+	return c.rtt > 0 && int32(c.ackedAt-at) <= 0 && time.Duration(millis(now)-at)*time.Millisecond < c.rtt+queueTarget+rideTime
+}
 
 func stamp(h []byte) uint32 { return binary.LittleEndian.Uint32(h[8:]) }
 
@@ -163,8 +188,13 @@ func (c *control) heard(b []byte, prompt bool, now time.Duration) int {
 			acked, echo = true, stamp(h)
 		}
 	})
-	if acked && c.clocked && prompt {
-		if rtt := millis(now) - echo - c.clock; rtt < 60_000 {
+	if acked && c.clocked {
+		at := echo + c.clock
+		rtt := millis(now) - at
+		if rtt < 60_000 && int32(at-c.ackedAt) > 0 {
+			c.ackedAt = at
+		}
+		if rtt < 60_000 && prompt {
 			c.measured(time.Duration(rtt)*time.Millisecond, now)
 		}
 	}
@@ -207,7 +237,8 @@ func (c *control) grow(n float64, now time.Duration) {
 		c.window += n
 	default:
 		idle := 1 - float64(c.queue())/float64(queueTarget)
-		c.window += (growth + growthIdle*idle) * n / c.window
+		empty := max(0, 1-4*float64(c.queue())/float64(queueTarget))
+		c.window += max(growth+growthIdle*idle, c.window*growthEmpty*empty) * n / c.window
 	}
 	c.window = min(c.window, c.max)
 }

@@ -39,19 +39,30 @@ func TestControlGrowsAndYields(t *testing.T) {
 	if c.window < 8*firstWindow {
 		t.Errorf("slow start: %.0f packets after 4 round trips", c.window)
 	}
-	c.sent(segment(cmdPush, now, c.next, 0, 10), now)
+	lost := c.next
+	for range 3 { // the first of them is lost
+		c.sent(segment(cmdPush, now, c.next, 0, 10), now)
+		now += 2 * time.Millisecond
+	}
 	was := c.window
-	c.sent(segment(cmdPush, now, c.next-1, 0, 10), now)
-	if c.window != was*noiseFactor {
+	if now += rtt; c.sent(segment(cmdPush, now, lost, 0, 10), now) || c.window != was {
+		t.Errorf("a packet was repeated without a reason: %.0f after %.0f packets", c.window, was)
+	}
+	c.heard(segment(cmdAck, now-rtt, lost+2, lost, 0), true, now)
+	if !c.sent(segment(cmdPush, now, lost, 0, 10), now) || c.window != was*noiseFactor {
 		t.Errorf("a loss without a queue: %.0f after %.0f packets", c.window, was)
 	}
 	was = c.window
-	c.sent(segment(cmdPush, now, c.next-1, 0, 10), now)
+	if now += rtt + queueTarget + rideTime + time.Millisecond; !c.sent(segment(cmdPush, now, lost, 0, 10), now) {
+		t.Error("nothing was acknowledged, and the packet is not repeated")
+	}
 	if c.window != was {
 		t.Error("the same window's losses count twice")
 	}
+	c.heard(segment(cmdAck, now, lost, c.next, 0), true, now+rtt)
+	now, was = now+rtt, c.window
 	now = round(c, now, rtt)
-	if c.window <= was || c.window > was+2*(growth+growthIdle) {
+	if c.window <= was || c.window > was*(1+2*growthEmpty) {
 		t.Errorf("after slow start: from %.1f to %.1f packets in a round trip", was, c.window)
 	}
 	for was = c.window; c.queue() < queueTarget; {
