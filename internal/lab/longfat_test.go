@@ -24,7 +24,7 @@ func TestLongFatLink(t *testing.T) {
 }
 
 // longFatLeast is the part of the link that must be used at 25 MiB.
-const longFatLeast = 0.55
+const longFatLeast = 0.45
 
 func TestLabLongFat(t *testing.T) {
 	wants(t, "longfat")
