@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"nt/internal/testenv"
 )
@@ -106,7 +107,24 @@ func view(t *testing.T, w *world, admin, url string) {
 	if bad := c.complaints(); len(bad) > 0 {
 		t.Logf("the viewer's console says %q", bad) // scripts of the copy do not run, and the console says so
 	}
-	shot := c.screenshot()
+	shot, missing := []byte(nil), []string{"anything"}
+	for end := time.Now().Add(20 * time.Second); len(missing) > 0 && time.Now().Before(end); { // it may not be painted yet
+		shot = c.screenshot()
+		missing = unpainted(t, shot)
+	}
+	for _, what := range missing {
+		t.Errorf("the viewer shows no %s", what)
+	}
+	if file := os.Getenv("NT_SCREENSHOT"); file != "" {
+		if err := os.WriteFile(file, shot, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// unpainted returns what of the banner and the copy a picture of the viewer does not show.
+func unpainted(t *testing.T, shot []byte) (missing []string) {
+	t.Helper()
 	img, err := png.Decode(bytes.NewReader(shot))
 	if err != nil {
 		t.Fatal(err)
@@ -120,14 +138,10 @@ func view(t *testing.T, w *world, admin, url string) {
 	}
 	for what, want := range map[string][3]uint32{"banner": {0x7a, 0x4a, 0}, "first paragraph's mark": {195, 34, 34}} {
 		if !colours[want] {
-			t.Errorf("the viewer shows no %s", what)
+			missing = append(missing, what)
 		}
 	}
-	if file := os.Getenv("NT_SCREENSHOT"); file != "" {
-		if err := os.WriteFile(file, shot, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return missing
 }
 
 // TestChromiumReadsHTTPSThatIsGone is the same over HTTPS: the proxies read the tunnels

@@ -17,6 +17,7 @@ var ErrSymmetric = errors.New("wire: both sides are behind symmetric NATs")
 
 const (
 	introduceAfter  = 500 * time.Millisecond // a direct dial gets so long alone: a round trip behind a full queue
+	strangerRetry   = 200 * time.Millisecond // until an introducer that did not know the peer is asked again
 	maxIntroducers  = 4                      // asked at once
 	maxCandidates   = 4                      // addresses dialled for one peer
 	symmetricGrace  = time.Second            // what is left to a direct dial when punching is hopeless
@@ -140,6 +141,13 @@ func (a *attempt) dial(ctx context.Context, addr netip.AddrPort, token Token) bo
 func (a *attempt) ask(ctx context.Context, by *Session) {
 	a.run(func() event {
 		in, err := by.introduce(ctx, a.peer)
+		if errors.Is(err, ErrStranger) { // the peer's own session may be just opening there
+			select {
+			case <-ctx.Done():
+			case <-time.After(strangerRetry):
+				in, err = by.introduce(ctx, a.peer)
+			}
+		}
 		return event{intro: in, err: err, what: "through " + by.peer.Short()}
 	})
 }
