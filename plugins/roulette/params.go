@@ -63,6 +63,8 @@ type Params struct {
 	Swap          bool          `toml:"swap"`           // newcomers give their first blocks unasked to who answered their HELLO
 	HelloExtra    int           `toml:"hello_extra"`    // blind requests beyond the window
 	BlindUntil    int           `toml:"blind_until"`    // chunks held from which HELLO no longer asks blindly: too much is under way that it cannot name
+	NewFirst      int           `toml:"new_first"`      // chunks up to which a neighbour is served before the others (R7)
+	NewBlocks     int           `toml:"new_blocks"`     // blocks for a neighbour that has not given any, unless the uplink is idle (R7)
 	IdleGive      time.Duration `toml:"idle_give"`      // idle uplink before it is given to who does not pay (R7)
 
 	// Seed.
@@ -91,7 +93,7 @@ func Tuned() Params {
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
-		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, IdleGive: 25 * time.Millisecond,
+		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 25 * time.Millisecond,
 		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, PushBacklog: 25 * time.Millisecond, MaxMembers: 1 << 14,
 	}

@@ -55,7 +55,8 @@ func (c *Core) serveAll() {
 }
 
 // nextToServe chooses whose request is answered: readers within their tab first, best
-// balance first; the others only when the uplink has been idle. A seed is exempt but
+// balance first, but newcomers before them; who has never given anything gets NewBlocks; the
+// others only when the uplink has been idle. A seed is exempt but
 // fair: who got least is first (F19, R7).
 func (c *Core) nextToServe() *neighbour {
 	var best, poor *neighbour
@@ -67,7 +68,10 @@ func (c *Core) nextToServe() *neighbour {
 		rank := int64(v.served)
 		if !c.cfg.Seed {
 			rank = v.tab.balance()
-			if !v.tab.within(&c.p, BlockSize) {
+			if v.count < c.p.NewFirst { // its first chunks are what it can give to all others
+				rank -= newcomer
+			}
+			if !v.tab.within(&c.p, BlockSize) || v.delivered == 0 && v.served >= c.p.NewBlocks {
 				if poor == nil || rank < poorRank {
 					poor, poorRank = v, rank
 				}
@@ -83,6 +87,9 @@ func (c *Core) nextToServe() *neighbour {
 	}
 	return best
 }
+
+// newcomer puts a neighbour with next to nothing before every balance of bytes.
+const newcomer = 1 << 40
 
 // serveAt is when serveAll should be tried again, while requests wait.
 func (c *Core) serveAt() time.Duration {

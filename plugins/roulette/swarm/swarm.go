@@ -49,7 +49,7 @@ const openHanded = 1 << 30
 func (n *Node) newSwarm(id chunker.ObjectID, c content, as role, limit int64) *swarm {
 	params := n.params
 	if as == holder { // there is nothing to be paid with
-		params.Tab = openHanded
+		params.Tab, params.NewBlocks = openHanded, openHanded
 	}
 	s := &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, grants: map[netip.AddrPort]wire.Grant{}, gone: map[roulette.NeighbourID]transport.Peer{}, idle: n.now(), wake: noWake}
 	s.core = roulette.New(roulette.Config{
