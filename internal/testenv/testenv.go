@@ -27,3 +27,12 @@ func NeedRoot(t testing.TB) {
 	t.Helper()
 	SkipUnless(t, os.Geteuid() == 0, "needs root")
 }
+
+// Alone skips a test of many real processes whose outcome depends on having the machine to
+// itself, unless NT_ALONE is set. .ci/run has a step for these tests, one after the other.
+func Alone(t testing.TB) {
+	t.Helper()
+	if os.Getenv("NT_ALONE") == "" {
+		t.Skip("needs the machine for itself: set NT_ALONE=1")
+	}
+}

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"nt/modes"
+
+	"nt/internal/testenv"
 )
 
 // ntVar makes the test binary nt.
@@ -44,6 +46,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
+	testenv.Alone(t)
 	home := t.TempDir()
 	env := []string{ntVar + "=1", "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "PATH=" + os.Getenv("PATH"), "NT_ALLOW_PRIVATE=true"}
 	return &world{t: t, home: home, env: env}

@@ -84,6 +84,7 @@ func newLab(t *testing.T, rulesA, rulesB string) *lab {
 func newPublic(t *testing.T) *lab {
 	t.Helper()
 	t.Parallel()
+	testenv.Alone(t)
 	testenv.NeedRoot(t)
 	for _, tool := range []string{"ip", "nft", "tc"} {
 		_, err := exec.LookPath(tool)

@@ -20,7 +20,7 @@ func newTestLab(t *testing.T) (*lab, *bytes.Buffer) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	t.Parallel() // they wait most of the time
+	testenv.Alone(t)
 	_, err := os.Stat("/proc/self/status")
 	testenv.SkipUnless(t, err == nil, "needs Linux: peers have addresses of 127.0.0.0/8, memory is read from /proc")
 	var out bytes.Buffer
