@@ -15,8 +15,14 @@ import (
 // behind NATs that show another port to each destination.
 var ErrSymmetric = errors.New("wire: both sides are behind symmetric NATs")
 
+// ErrSymmetricNAT reports that one side is, which is a likely reason, not a certain one.
+var ErrSymmetricNAT = errors.New("symmetric NAT")
+
 const (
-	introduceAfter  = 500 * time.Millisecond // a direct dial gets so long alone: a round trip behind a full queue
+	introduceAfter = 250 * time.Millisecond // a direct dial gets so long alone
+	// introduceLate is the same for a node that knows of no NAT yet: a slow link is likelier, and a
+	// round trip behind a full queue takes so long.
+	introduceLate   = 500 * time.Millisecond
 	strangerRetry   = 200 * time.Millisecond // until an introducer that did not know the peer is asked again
 	maxIntroducers  = 4                      // asked at once
 	maxCandidates   = 4                      // addresses dialled for one peer
@@ -72,7 +78,7 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 	if peer.Addr.IsValid() {
 		a.dial(ctx, peer.Addr, token)
 	}
-	alone := time.NewTimer(introduceAfter)
+	alone := time.NewTimer(n.patience())
 	defer alone.Stop()
 	var hopeless <-chan time.Time
 	for introduced := false; ; {
@@ -109,6 +115,14 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 			}
 		}
 	}
+}
+
+// patience is how long a direct dial is given before introducers are asked.
+func (n *Node) patience() time.Duration {
+	if n.NAT() == NATUnknown {
+		return introduceLate
+	}
+	return introduceAfter
 }
 
 // introduced goes on with what an introducer said.
@@ -184,9 +198,9 @@ func (a *attempt) failure() error {
 	}
 	switch {
 	case a.node.NAT() == NATSymmetric:
-		text += "; this node is behind a symmetric NAT: only peers with an open port can be reached"
+		return fmt.Errorf("%v: %w (%s; this node is behind a %w: only peers with an open port can be reached)", a.peer.Short(), ErrNoAnswer, text, ErrSymmetricNAT)
 	case a.far == NATSymmetric:
-		text += "; that peer is behind a symmetric NAT: only nodes with an open port or a full-cone NAT can reach it"
+		return fmt.Errorf("%v: %w (%s; that peer is behind a %w: only nodes with an open port or a full-cone NAT can reach it)", a.peer.Short(), ErrNoAnswer, text, ErrSymmetricNAT)
 	}
 	return fmt.Errorf("%v: %w (%s)", a.peer.Short(), ErrNoAnswer, text)
 }

@@ -101,10 +101,21 @@ func (n *Node) unreached(l *link, err error) {
 		n.toldSymmetric = true
 		n.log.Warn("a peer cannot be reached, trying others", "peer", l.peer.Addr, "err", err)
 	}
-	if f := l.swarm.fetch; f != nil && (symmetric || !errors.Is(f.unreached, wire.ErrSymmetric)) {
+	if f := l.swarm.fetch; f != nil && natWeight(err) >= natWeight(f.unreached) {
 		f.unreached = err
 	}
 	n.lost(l)
+}
+
+// natWeight orders the reasons why peers could not be reached: what a NAT forbids is worth telling.
+func natWeight(err error) int {
+	switch {
+	case errors.Is(err, wire.ErrSymmetric):
+		return 2
+	case errors.Is(err, wire.ErrSymmetricNAT):
+		return 1
+	}
+	return 0
 }
 
 // AddIntroducer keeps a session with a node that introduces peers, such as a
