@@ -113,8 +113,8 @@ type quickCase struct {
 
 func quickCases() []quickCase {
 	return []quickCase{
-		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 2.4},
-		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 2.2},
+		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 1.9},
+		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 1.95},
 		{overMem("tuned"), 8, 1, 1.8},
 		{overMem("classic"), 8, 1, 3.4},
 		{overNet(BitTorrent()), 8, 1, 0},
