@@ -33,7 +33,7 @@ type direct struct{ t *http.Transport }
 
 func (d direct) Resolve(r *http.Request, _ Inform) (*http.Response, error) { return d.t.RoundTrip(r) }
 
-func startSecure(t *testing.T, h http.HandlerFunc, change func(*intercept.Config)) *secureSite {
+func startSecure(t *testing.T, h http.HandlerFunc, change func(*intercept.Config), also ...string) *secureSite {
 	t.Helper()
 	x := &secureSite{origin: httptest.NewUnstartedServer(h)}
 	x.origin.EnableHTTP2 = true
@@ -56,7 +56,11 @@ func startSecure(t *testing.T, h http.HandlerFunc, change func(*intercept.Config
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: origins}, ForceAttemptHTTP2: true, DisableCompression: true}
 	t.Cleanup(tr.CloseIdleConnections)
 	x.server, x.proxy = start(t, func(c *Config) {
-		allowPort(t, x.host)(c)
+		for _, addr := range append(also, x.host) {
+			before := c.ConnectPorts
+			allowPort(t, addr)(c)
+			c.ConnectPorts = append(c.ConnectPorts, before...)
+		}
 		c.Intercept, c.Resolver, c.TLS = x.judge, direct{tr}, &tls.Config{RootCAs: origins}
 	})
 	return x
@@ -234,15 +238,15 @@ func TestInterceptedWebSocket(t *testing.T) {
 
 // TestInterceptedBrokenEscape: a "%" that begins no escape reaches the origin as it is.
 func TestInterceptedBrokenEscape(t *testing.T) {
-	x := startSecure(t, nil, nil)
-	cert := x.origin.TLS.Certificates[0]
+	some := httptest.NewTLSServer(nil) // they all have one certificate
+	cert := some.TLS.Certificates[0]
+	some.Close()
 	raw := rawOrigin(t, func(c net.Conn, _ *bufio.Reader) {
 		conn := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})
 		line, _ := bufio.NewReader(conn).ReadString('\n')
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(line), line)
 	})
-	x.server.cfg.ConnectPorts = nil
-	allowPort(t, raw)(&x.server.cfg)
+	x := startSecure(t, nil, nil, raw)
 	c := dial(t, x.proxy)
 	fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", raw, raw)
 	if m, err := readMessage(bufio.NewReader(c), "HEAD"); err != nil || m.Status != 200 {
