@@ -141,11 +141,16 @@ func announce(head chunker.Header, rawURL, address, witness string, at int64, po
 		s = s.Sign(ed25519.NewKeyFromSeed(seed))
 	}
 	defer c.Close()
-	done, err := c.Announce(context.Background(), []tracker.Item{{Statement: s}})
-	if err == nil && len(done.Refused) > 0 {
-		err = fmt.Errorf("refused: %v", done.Refused)
+	for try := 0; ; try++ {
+		done, err := c.Announce(context.Background(), []tracker.Item{{Statement: s}})
+		if err == nil && len(done.Refused) > 0 {
+			err = fmt.Errorf("refused: %v", done.Refused)
+		}
+		if err == nil || try == 20 {
+			return err
+		}
+		time.Sleep(500 * time.Millisecond) // the group's quota refills
 	}
-	return err
 }
 
 // misbehave spoils what the good peer answers.
