@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"flip":      cmdFlip,
 			"urlkey":    cmdUrlkey,
 			"etag":      cmdEtag,
+			"samehead":  cmdSamehead,
 			"notarykey": cmdNotarykey,
 			"mkfile":    cmdMkfile,
 			"mkcert":    cmdMkcert,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,28 @@ func cmdEtag(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	tag, _, _ := strings.Cut(rest, "\n")
 	ts.Setenv(args[0], tag)
+}
+
+// cmdSamehead compares two headers of answers given at different moments: the same but
+// for the Date, which both must have.
+func cmdSamehead(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: samehead FILE FILE")
+	}
+	one, other := undated(ts, args[0]), undated(ts, args[1])
+	if one != other {
+		ts.Fatalf("%s and %s differ:\n%s\n%s", args[0], args[1], one, other)
+	}
+}
+
+// undated returns a header's text with its one Date taken out.
+func undated(ts *testscript.TestScript, file string) string {
+	lines := strings.Split(ts.ReadFile(file), "\n")
+	rest := slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasPrefix(l, "Date: ") })
+	if len(lines)-len(rest) != 1 {
+		ts.Fatalf("%s has %d Date fields", file, len(lines)-len(rest))
+	}
+	return strings.Join(rest, "\n")
 }
 
 // cmdNotarykey sets a variable to the notary key in an answer of /v1/info.
