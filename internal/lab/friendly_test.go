@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,7 +75,7 @@ func race(t *testing.T, tcpFirst bool, delay time.Duration) raced {
 	}
 	go pour(l)
 	var stream net.Conn
-	var got int64
+	var got atomic.Int64
 	flow := func() {
 		if stream, err = reader.Dial(ctx, "tcp", l.Addr().String()); err != nil {
 			t.Fatal(err)
@@ -89,10 +90,10 @@ func race(t *testing.T, tcpFirst bool, delay time.Duration) raced {
 	time.Sleep(3 * time.Second)
 	second()
 	time.Sleep(2 * time.Second)
-	before, tcp := reader.Traffic(), got
+	before, tcp := reader.Traffic(), got.Load()
 	time.Sleep(10 * time.Second)
 	after := reader.Traffic()
-	tcp = (got - tcp) * (1460 + 40) / 1460
+	tcp = (got.Load() - tcp) * (1460 + 40) / 1460
 	r := raced{float64(tcp) / 10 * 8 / bits, float64(after.In-before.In-tcp) / 10 * 8 / bits, after.QueueDrops - before.QueueDrops}
 	select {
 	case err := <-ended:
@@ -139,9 +140,9 @@ func pour(l net.Listener) {
 }
 
 // counter counts what is written to it.
-type counter struct{ n *int64 }
+type counter struct{ n *atomic.Int64 }
 
 func (c counter) Write(p []byte) (int, error) {
-	*c.n += int64(len(p))
+	c.n.Add(int64(len(p)))
 	return len(p), nil
 }

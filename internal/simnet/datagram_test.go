@@ -398,6 +398,7 @@ func TestAttached(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if len(came) != 2 || came[0] != 30*time.Millisecond || came[1] != 40*time.Millisecond || !bytes.Equal(last, packet) {
 			t.Errorf("came after %v, %d bytes", came, len(last))
 		}
