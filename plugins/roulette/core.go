@@ -210,8 +210,8 @@ func (c *Core) Accept(now time.Duration, peer transport.Peer) (NeighbourID, bool
 }
 
 // Opened says that the session of a Connect is open, and that what was sent to
-// the neighbour is on its way only now.
-func (c *Core) Opened(now time.Duration, who NeighbourID) {
+// the neighbour left at the moment sent: with the handshake, a round trip ago.
+func (c *Core) Opened(now, sent time.Duration, who NeighbourID) {
 	c.now = now
 	v := c.byID[who]
 	if v == nil || !v.dialling {
@@ -223,7 +223,7 @@ func (c *Core) Opened(now time.Duration, who NeighbourID) {
 		v.deadline = now + c.p.HelloRetry
 	}
 	for i := range v.asked {
-		v.asked[i].at = now
+		v.asked[i].at = sent
 	}
 	c.step()
 }

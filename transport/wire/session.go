@@ -90,8 +90,9 @@ type Session struct {
 	state    sessionState
 	nat      NATKind // what the peer found itself behind
 	err      error
-	dial     *dial  // until a dialled session is open
-	reply    []byte // of an accepted session until it is open, to be sent again
+	dial     *dial     // until a dialled session is open
+	initSent time.Time // when a dialled session's Init left last
+	reply    []byte    // of an accepted session until it is open, to be sent again
 	initSum  [sha256.Size]byte
 	send     link
 	sent     uint32 // packets sealed so far: the next counter
@@ -122,6 +123,13 @@ func (s *Session) LocalAddr() net.Addr { return s.node.LocalAddr() }
 
 // Accepted reports whether the peer opened the session.
 func (s *Session) Accepted() bool { return s.accepted }
+
+// InitSent returns when the first packet of a dialled session left last: it rides on Init.
+func (s *Session) InitSent() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.initSent
+}
 
 // Done is closed when the session has ended; Err says why.
 func (s *Session) Done() <-chan struct{} { return s.done }

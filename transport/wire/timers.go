@@ -99,6 +99,9 @@ func (s *Session) runDial(now time.Time) time.Duration {
 		d.nextTry = now.Add(firstRetry << d.tries)
 		d.tries++
 	}
+	if s.state == stateInitiating {
+		s.initSent = now
+	}
 	b, wait := d.datagram, d.nextTry.Sub(now)
 	s.mu.Unlock()
 	s.node.write(b, s.key.addr)

@@ -35,7 +35,7 @@ func (n *Node) dial(l *link, first []byte) {
 				n.lost(l)
 			default:
 				n.attach(l, s, n.pipes[s])
-				l.swarm.core.Opened(n.now(), l.id)
+				l.swarm.core.Opened(n.now(), s.InitSent().Sub(n.epoch), l.id)
 				l.swarm.act()
 			}
 		})
