@@ -266,10 +266,10 @@ func (c *Core) sendProof(v *neighbour, meta int, header, again bool) {
 	if header {
 		m.Header = &c.header
 	}
-	if !v.proofs[meta] || again {
+	if !v.proofs.has(meta) || again {
 		if p, err := c.cfg.Content.MetaProof(meta); err == nil {
 			m.Hashes = p.AppendBinary(nil)
-			v.proofs[meta] = true
+			v.proofs.add(meta)
 		}
 	}
 	if m.Header != nil || m.Hashes != nil {

@@ -146,7 +146,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 		c.served, c.votes = make([]uint32, c.n), make([]uint8, c.n)
 	}
 	for _, v := range c.neighbours {
-		v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
+		c.makeRoomIn(v)
 		c.learnHave(v, v.told)
 		v.told = nil
 	}

@@ -131,7 +131,7 @@ type neighbour struct {
 	queued   []want
 	sentTo   bitset // chunks we sent it
 	emitted  int    // bytes of messages that the driver has not fetched yet
-	proofs   map[int]bool
+	proofs   bitset // MetaChunks whose proof we sent it
 	statusAt time.Duration
 	toldSize int // how many chunks we had when we last told it
 	served   int

@@ -31,14 +31,19 @@ func (c *Core) add(peer transport.Peer) *neighbour {
 		return nil
 	}
 	c.lastID++
-	v := &neighbour{id: c.lastID, peer: peer, since: c.now, tab: c.cfg.Ledger.open(peer), proofs: make(map[int]bool)}
+	v := &neighbour{id: c.lastID, peer: peer, since: c.now, tab: c.cfg.Ledger.open(peer)}
 	if c.known {
-		v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
+		c.makeRoomIn(v)
 	}
 	v.cl.burst = c.p.FirstBurst
 	c.neighbours = append(c.neighbours, v)
 	c.byID[v.id], c.byAddr[peer.Addr] = v, v
 	return v
+}
+
+// makeRoomIn makes room for what v has and gets, once the object's size is known.
+func (c *Core) makeRoomIn(v *neighbour) {
+	v.have, v.sentTo, v.proofs = newBitset(c.n), newBitset(c.n), newBitset(c.header.NumMetaChunks())
 }
 
 // meet makes a neighbour of an introduced peer and opens a session to it.

@@ -266,8 +266,12 @@ func sharedMeta(j, k, metas int) (meta, part, parts int) {
 	return meta, j - first, end - first
 }
 
-// substitute returns a less-served chunk than the one asked for, if v lacks one (R1).
+// substitute returns a less-served chunk than the one asked for, if v lacks one (R1). To the only
+// reader all are worth the same.
 func (c *Core) substitute(v *neighbour, chunk int) int {
+	if len(c.neighbours) == 1 {
+		return chunk
+	}
 	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] })
 	if i >= 0 && c.need(i) < c.need(chunk) {
 		return i
@@ -292,9 +296,9 @@ func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
 			case best < 0 || c.need(i) < c.need(best):
 				best, ties = i, 1
 			case c.need(i) > c.need(best):
-			case v.proofs[chunker.MetaOf(i)] && !v.proofs[chunker.MetaOf(best)]:
+			case v.proofs.has(chunker.MetaOf(i)) && !v.proofs.has(chunker.MetaOf(best)):
 				best, ties = i, 1
-			case v.proofs[chunker.MetaOf(i)] == v.proofs[chunker.MetaOf(best)]:
+			case v.proofs.has(chunker.MetaOf(i)) == v.proofs.has(chunker.MetaOf(best)):
 				if ties++; c.rng.IntN(ties) == 0 {
 					best = i
 				}

@@ -38,7 +38,7 @@ const (
 	// maxOutbox is how many bytes may wait before senders do.
 	maxOutbox = 512 << 10
 	// maxFree bounds the batches kept for use again.
-	maxFree = 16
+	maxFree = 64
 	// lookBack is how many batches are looked through for one to the same address.
 	lookBack = 32
 )

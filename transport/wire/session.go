@@ -157,12 +157,15 @@ func (s *Session) KeepAlive(d time.Duration) { s.keepAlive.Store(int64(d)) }
 // Send seals a packet of at most MaxPacket bytes and sends it at once. It does
 // not keep the packet.
 func (s *Session) Send(ch Channel, packet []byte) error {
-	if len(packet) > MaxPacket {
-		return fmt.Errorf("%w: %d bytes", ErrTooLong, len(packet))
-	}
+	return s.SendFunc(ch, func(b []byte) []byte { return append(b, packet...) })
+}
+
+// SendFunc is Send of the packet that write appends, at most MaxPacket bytes. write runs under the
+// session's lock.
+func (s *Session) SendFunc(ch Channel, write func(b []byte) []byte) error {
 	buf := s.node.buffers.get()
 	defer s.node.buffers.put(buf)
-	b, err := s.seal(buf[:0], ch, packet)
+	b, err := s.sealFunc(buf[:0], ch, write)
 	if err != nil {
 		return err
 	}
@@ -172,6 +175,11 @@ func (s *Session) Send(ch Channel, packet []byte) error {
 
 // seal appends the Data datagram of a packet to b.
 func (s *Session) seal(b []byte, ch Channel, packet []byte) ([]byte, error) {
+	return s.sealFunc(b, ch, func(b []byte) []byte { return append(b, packet...) })
+}
+
+// sealFunc is seal of the packet that write appends.
+func (s *Session) sealFunc(b []byte, ch Channel, write func(b []byte) []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -185,7 +193,10 @@ func (s *Session) seal(b []byte, ch Channel, packet []byte) ([]byte, error) {
 		return nil, errWornOut
 	}
 	b = appendDataHead(b, s.key.conv, s.sent)
-	b = append(append(b, byte(ch)), packet...)
+	head := len(b) + 1
+	if b = write(append(b, byte(ch))); len(b)-head > MaxPacket {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLong, len(b)-head)
+	}
 	b = s.send.seal(b, s.sent)
 	s.sent++
 	return b, nil

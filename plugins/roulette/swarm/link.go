@@ -1,8 +1,10 @@
 package swarm
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
+	"sync"
 
 	"nt/plugins/roulette"
 	"nt/transport"
@@ -34,7 +36,7 @@ type link struct {
 	closed  bool
 }
 
-// send hands a message over, or keeps it until there is a session. A message that
+// send hands a copy of a message over, or keeps it until there is a session. A message that
 // cannot be taken is lost; the core repeats what matters.
 func (l *link) send(msg []byte) {
 	switch {
@@ -42,7 +44,7 @@ func (l *link) send(msg []byte) {
 	case l.pipe != nil:
 		_ = l.pipe.Send(msg)
 	case len(l.pending) < maxPending:
-		l.pending = append(l.pending, msg)
+		l.pending = append(l.pending, bytes.Clone(msg))
 	}
 }
 
@@ -73,12 +75,14 @@ const maxEarly = 32
 // message always comes as a datagram, because it rides on the handshake.
 func (n *Node) opened(s *wire.Session) (pipe, error) {
 	var p pipe = udp.New(s, func(b []byte) {
-		msg := append([]byte(nil), b...)
-		n.tryPost(func() { n.heardFrom(s, msg) })
+		msg := copied(b)
+		if !n.tryPost(func() { n.heardFrom(s, msg) }) {
+			messages.Put(msg)
+		}
 	})
 	if n.opts.Wire == "kcp" {
 		k, err := kcp.New(s, kcp.Config{Queue: pipeQueue, Room: func() { n.post(func() { n.room(s) }) }}, func(b []byte) {
-			msg := append([]byte(nil), b...)
+			msg := copied(b)
 			n.post(func() { n.heardFrom(s, msg) })
 		})
 		if err != nil {
@@ -108,13 +112,23 @@ func (n *Node) attach(l *link, s *wire.Session, p pipe) {
 	}
 }
 
+// messages are buffers of received messages for use again.
+var messages = sync.Pool{New: func() any { return new([]byte) }}
+
+func copied(b []byte) *[]byte {
+	msg := messages.Get().(*[]byte)
+	*msg = append((*msg)[:0], b...)
+	return msg
+}
+
 // heardFrom takes a message from a session.
-func (n *Node) heardFrom(s *wire.Session, msg []byte) {
+func (n *Node) heardFrom(s *wire.Session, msg *[]byte) {
 	if l := n.links[s]; l != nil {
-		n.heard(l, msg)
+		n.heard(l, *msg)
 	} else if len(n.early[s]) < maxEarly && s.Err() == nil {
-		n.early[s] = append(n.early[s], msg)
+		n.early[s] = append(n.early[s], bytes.Clone(*msg))
 	}
+	messages.Put(msg)
 }
 
 // ended hears that a session is over.

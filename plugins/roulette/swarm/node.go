@@ -46,6 +46,7 @@ type Node struct {
 
 	// The loop's own.
 	after       []func() // to be done when the present event is
+	msg         []byte   // scratch: a message to be sent
 	ledger      *roulette.Ledger
 	uplink      *roulette.Uplink
 	fetching    map[chunker.ObjectID]*swarm
@@ -149,11 +150,13 @@ func (n *Node) post(f func()) {
 	}
 }
 
-// tryPost is post for what may be lost.
-func (n *Node) tryPost(f func()) {
+// tryPost is post for what may be lost, and reports whether it is not.
+func (n *Node) tryPost(f func()) bool {
 	select {
 	case n.events <- f:
+		return true
 	default:
+		return false
 	}
 }
 

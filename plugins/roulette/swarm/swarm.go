@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -115,13 +116,14 @@ func (s *swarm) send(a roulette.Send) {
 		d.Payload = data
 	}
 	s.vouch(l, a.Msg)
-	msg := roulette.Append(nil, a.Msg)
+	s.node.msg = roulette.Append(s.node.msg[:0], a.Msg)
+	msg := s.node.msg
 	if s.fetch != nil {
 		s.observe(transport.EventOverhead, l.peer, len(msg)-payload(a.Msg), nil)
 	}
 	if !l.dialled && l.session == nil {
 		l.dialled = true
-		s.node.dial(l, msg)
+		s.node.dial(l, bytes.Clone(msg))
 		return
 	}
 	l.send(msg)

@@ -32,7 +32,6 @@ type packetConn struct {
 	control *control // nil: KCP's own congestion window is on, or none
 	rider   rider
 	timer   *time.Timer // runs overdue; nil before the first acknowledgement was held
-	out     []byte      // scratch: a packet in compact form
 }
 
 type packet struct {
@@ -146,8 +145,7 @@ func (c *packetConn) send(b []byte, m marks) {
 	if len(b) == 0 {
 		return
 	}
-	c.out = appendCompact(c.out[:0], b, m)
-	_ = c.session.Send(wire.ChannelKCP, c.out)
+	_ = c.session.SendFunc(wire.ChannelKCP, func(out []byte) []byte { return appendCompact(out, b, m) })
 }
 
 // wait has overdue run after d.

@@ -72,8 +72,8 @@ type Pipe struct {
 	onRoom  func()
 
 	mu     sync.Mutex
-	queue  [][]byte
-	queued int // bytes in queue
+	queue  []*[]byte // frames: messages, each with its length in front
+	queued int       // bytes in queue
 	wake   chan struct{}
 	wg     sync.WaitGroup
 }
@@ -147,7 +147,7 @@ func (p *Pipe) Queued() int {
 	return p.queued
 }
 
-// Send queues a message of at most MaxMessage bytes and never blocks. It keeps msg.
+// Send queues a copy of a message of at most MaxMessage bytes and never blocks.
 func (p *Pipe) Send(msg []byte) error {
 	if len(msg) > MaxMessage {
 		return fmt.Errorf("kcp: %w: %d bytes", wire.ErrTooLong, len(msg))
@@ -162,7 +162,7 @@ func (p *Pipe) Send(msg []byte) error {
 		p.mu.Unlock()
 		return ErrFull
 	}
-	p.queue = append(p.queue, msg)
+	p.queue = append(p.queue, frame(msg))
 	p.queued += len(msg)
 	p.mu.Unlock()
 	select {
@@ -184,6 +184,7 @@ func (p *Pipe) Close() error {
 // writeLoop hands what has queued up to KCP in bursts with one flush each.
 func (p *Pipe) writeLoop() {
 	defer p.wg.Done()
+	var burst [][]byte
 	for {
 		select {
 		case <-p.session.Done():
@@ -192,19 +193,26 @@ func (p *Pipe) writeLoop() {
 		case <-p.wake:
 		}
 		for {
-			buffers, size := p.take()
-			if len(buffers) == 0 {
+			taken, size := p.take()
+			if len(taken) == 0 {
 				break
 			}
-			if _, err := p.kcp.WriteBuffers(buffers); err != nil {
+			burst = burst[:0]
+			for _, f := range taken {
+				burst = append(burst, *f)
+			}
+			if _, err := p.kcp.WriteBuffers(burst); err != nil {
 				return
+			}
+			for _, f := range taken {
+				frames.Put(f)
 			}
 			p.taken(size)
 		}
 	}
 }
 
-// taken notes that KCP has size bytes more, and tells of the room.
+// taken notes that KCP has copied messages of size bytes, and tells of the room.
 func (p *Pipe) taken(size int) {
 	p.mu.Lock()
 	before := p.queued
@@ -216,24 +224,36 @@ func (p *Pipe) taken(size int) {
 	}
 }
 
-// burst is how many bytes KCP is given at a time: what it has cannot be held back.
-const burst = 32 << 10
+// maxBurst is how many bytes KCP is given at a time: what it has cannot be held back.
+const maxBurst = 32 << 10
 
-// take removes a burst of messages from the queue and frames them.
-func (p *Pipe) take() (buffers [][]byte, size int) {
+// frames are buffers for use again, whichever pipe's.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
+
+// frame returns a copy of a message with its length in front.
+func frame(msg []byte) *[]byte {
+	f := frames.Get().(*[]byte)
+	*f = append(binary.AppendUvarint((*f)[:0], uint64(len(msg))), msg...)
+	return f
+}
+
+// take removes a burst of frames from the queue. size is the bytes of their messages.
+func (p *Pipe) take() (taken []*[]byte, size int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
-	for ; n < len(p.queue) && (n == 0 || size+len(p.queue[n]) <= burst); n++ {
-		m := p.queue[n]
-		buffers = append(buffers, binary.AppendUvarint(nil, uint64(len(m))), m)
-		size += len(m)
+	n, bytes := 0, 0
+	for ; n < len(p.queue) && (n == 0 || bytes+len(*p.queue[n]) <= maxBurst); n++ {
+		f := p.queue[n]
+		_, head := binary.Uvarint(*f)
+		taken = append(taken, f)
+		bytes += len(*f)
+		size += len(*f) - head
 		p.queue[n] = nil
 	}
 	if p.queue = p.queue[n:]; len(p.queue) == 0 {
 		p.queue = nil
 	}
-	return buffers, size
+	return taken, size
 }
 
 func (p *Pipe) readLoop() {

@@ -9,9 +9,10 @@ import "time"
 //
 // Pure: time is an argument. The caller serialises.
 type rider struct {
-	acks  []byte        // segments held back, in KCP's form
-	due   time.Duration // when they leave at the latest
-	press bool          // the peer waits for them
+	acks   []byte        // segments held back, in KCP's form
+	due    time.Duration // when they leave at the latest
+	press  bool          // the peer waits for them
+	joined []byte        // scratch: acknowledgements and the data they ride on
 }
 
 const (
@@ -28,12 +29,12 @@ const (
 // room is the longest packet, in bytes. The results are valid until the next call.
 func (r *rider) offer(b []byte, room int, now time.Duration) (first, second []byte, prompt bool) {
 	if !onlyAcks(b) {
-		held := r.acks
-		r.acks, r.press = r.acks[:0], false
-		if len(held)+len(b) > room {
+		held := r.take()
+		if len(held) == 0 || len(held)+len(b) > room {
 			return held, b, false
 		}
-		return append(held, b...), nil, false
+		r.joined = append(append(r.joined[:0], held...), b...)
+		return r.joined, nil, false
 	}
 	if len(r.acks) == 0 {
 		r.due = now + rideTime
