@@ -10,7 +10,7 @@ import (
 // column is one figure of a table: how it is written and read.
 type column struct {
 	name string
-	ref  func(r *Result) any // *string, *int, *int64, *bool or *float64
+	ref  func(r *Result) any // *string, *int, *int64, *uint64, *bool or *float64
 }
 
 func columns() []column {
@@ -21,16 +21,12 @@ func columns() []column {
 		{"kbps", func(r *Result) any { return &r.Kbps }},
 		{"size", func(r *Result) any { return &r.Size }},
 		{"rate", func(r *Result) any { return &r.Rate }},
-		{"runs", func(r *Result) any { return &r.Runs }},
+		{"seed", func(r *Result) any { return &r.Seed }},
 		{"readers", func(r *Result) any { return &r.Readers }},
 		{"done", func(r *Result) any { return &r.Done }},
 		{"stable", func(r *Result) any { return &r.Stable }},
 		{"mean_s", func(r *Result) any { return &r.Mean }},
-		{"mean_low_s", func(r *Result) any { return &r.MeanLow }},
-		{"mean_high_s", func(r *Result) any { return &r.MeanHigh }},
 		{"p95_s", func(r *Result) any { return &r.P95 }},
-		{"p95_low_s", func(r *Result) any { return &r.P95Low }},
-		{"p95_high_s", func(r *Result) any { return &r.P95High }},
 		{"worst_s", func(r *Result) any { return &r.Worst }},
 		{"bound_s", func(r *Result) any { return &r.Bound }},
 		{"received_per_byte", func(r *Result) any { return &r.Received }},
@@ -38,10 +34,13 @@ func columns() []column {
 		{"honest_s", func(r *Result) any { return &r.Honest }},
 		{"free_s", func(r *Result) any { return &r.Free }},
 		{"pool", func(r *Result) any { return &r.Pool }},
+		{"failure", func(r *Result) any { return &r.Failure }},
+		{"real_s", func(r *Result) any { return &r.Real }},
+		{"state", func(r *Result) any { return &r.State }},
 	}
 }
 
-// WriteCSV writes a table, one row per result.
+// WriteCSV writes a table of runs, one a row.
 func WriteCSV(w io.Writer, results []Result) error {
 	out := csv.NewWriter(w)
 	var head []string
@@ -68,6 +67,8 @@ func cell(v any) string {
 		return strconv.Itoa(*v)
 	case *int64:
 		return strconv.FormatInt(*v, 10)
+	case *uint64:
+		return strconv.FormatUint(*v, 10)
 	case *bool:
 		return strconv.FormatBool(*v)
 	default:
@@ -92,6 +93,7 @@ func ReadCSV(r io.Reader) ([]Result, error) {
 				return nil, fmt.Errorf("line %d, %s: %w", line+2, c.name, err)
 			}
 		}
+		r.Runs, r.MeanLow, r.MeanHigh, r.P95Low, r.P95High = 1, r.Mean, r.Mean, r.P95, r.P95
 		all = append(all, r)
 	}
 	return all, nil
@@ -105,6 +107,8 @@ func parse(s string, v any) (err error) {
 		*v, err = strconv.Atoi(s)
 	case *int64:
 		*v, err = strconv.ParseInt(s, 10, 64)
+	case *uint64:
+		*v, err = strconv.ParseUint(s, 10, 64)
 	case *bool:
 		*v, err = strconv.ParseBool(s)
 	case *float64:

@@ -20,7 +20,8 @@ func run(t *testing.T, s System, c Case) (r Result) {
 			t.Errorf("%s, seed %d: %v", s.Name, c.Seed, err)
 		}
 	})
-	t.Logf("%s seed=%d %s real=%.1fs", r.Line(), c.Seed, r.Note(), time.Since(started).Seconds())
+	r.Real = time.Since(started).Seconds()
+	t.Logf("%s seed=%d %s real=%.1fs", r.Line(), c.Seed, r.Note(), r.Real)
 	return r
 }
 

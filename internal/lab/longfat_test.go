@@ -12,7 +12,7 @@ func longFat(size int64) Case {
 }
 
 // TestLongFatLink: a path that holds more than a megabyte is filled. 100 MiB is
-// lab-longfat's, see docs/experiments/throughput.md; here a quarter, of which the start is a larger part.
+// one of the trials; here a quarter, of which the start is a larger part.
 func TestLongFatLink(t *testing.T) {
 	if testing.Short() {
 		t.Skip("25 MiB through emulated links")
@@ -25,13 +25,3 @@ func TestLongFatLink(t *testing.T) {
 
 // longFatLeast is the part of the link that must be used at 25 MiB.
 const longFatLeast = 0.45
-
-func TestLabLongFat(t *testing.T) {
-	wants(t, "longfat")
-	for _, s := range []System{Roulette("tuned", "kcp", startKCPClock), Roulette("tuned", "udp", nil), PluginHTTP(), PlainHTTP()} {
-		c := longFat(100 << 20)
-		c.Window = 4 << 20 // TCP's, as Linux grows it
-		r := run(t, s, c)
-		t.Logf("%s/%s: %.0f %% of the link", s.Name, s.Wire, 100/r.Ratio())
-	}
-}

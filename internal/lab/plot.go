@@ -12,7 +12,8 @@ import (
 type Series struct {
 	Name   string
 	X, Y   []float64
-	Dashed bool // a bound or somebody else's figures
+	Dashed bool // a bound
+	Points bool // somebody else's figures: hollow, and not joined
 }
 
 // Plot is a line chart with a logarithmic X axis (base 2), as in the paper's figures.
@@ -28,7 +29,7 @@ const (
 )
 
 // One colour for each series, in this order.
-var plotColours = [...]string{"#2a78d6", "#1baf7a", "#eda100", "#008300", "#4a3aa7", "#e34948", "#8a5a2b", "#52514e"}
+var plotColours = [...]string{"#2a78d6", "#1baf7a", "#eda100", "#e34948", "#008300", "#4a3aa7", "#8a5a2b", "#52514e", "#c2410c", "#111111"}
 
 // SVG draws the plot.
 func (p Plot) SVG() []byte {
@@ -44,6 +45,13 @@ func (p Plot) SVG() []byte {
 	p.legend(&b)
 	b.WriteString("</svg>\n")
 	return b.Bytes()
+}
+
+// drawable reports whether there is a point to show.
+func (p Plot) drawable() bool {
+	return slices.ContainsFunc(p.Series, func(s Series) bool {
+		return slices.ContainsFunc(s.Y, func(y float64) bool { return !math.IsNaN(y) })
+	})
 }
 
 type axes struct {
@@ -102,6 +110,10 @@ func (a axes) line(b *bytes.Buffer, s Series, colour string) {
 	var path bytes.Buffer
 	pen := "M"
 	for i, y := range s.Y {
+		if s.Points {
+			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="none" stroke="%s" stroke-width="2"><title>%s: %.4g at %.4g</title></circle>`+"\n", a.x(s.X[i]), a.y(min(y, a.yHigh)), colour, escape(s.Name), y, s.X[i])
+			continue
+		}
 		if math.IsNaN(y) || y > a.yHigh {
 			pen = "M"
 			continue
@@ -115,6 +127,9 @@ func (a axes) line(b *bytes.Buffer, s Series, colour string) {
 	dash := ""
 	if s.Dashed {
 		dash = ` stroke-dasharray="5 4"`
+	}
+	if path.Len() == 0 {
+		return
 	}
 	fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="2"%s/>`+"\n", path.String(), colour, dash)
 }

@@ -13,16 +13,20 @@ type Result struct {
 	Kbps             int    // of every link, each way
 	Size             int64
 	Rate             float64 // readers per second; 0: all at once
+	Seed             uint64  // of all chance but the order of goroutines
+	Real             float64 // seconds this machine worked at it
+	State            string  // of the code that was measured, so that stale rows are known
 	Readers, Done    int
 	Stable           bool
 	Mean, P95, Worst float64
-	Bound            float64 // one reader alone: F/d
+	Bound            float64 // one reader alone, F/d, or what Case.Bound says
 	// Received is what a reader received per byte of the object, with every
 	// header down to IP; SeedShare is the part of it that the seed sent.
 	Received, SeedShare float64
-	Pool                int // at its largest
-	Honest, Free        float64
-	Runs                int
+	Pool                int     // at its largest
+	Honest, Free        float64 // means: who plays fair, and who does not
+	Runs                int     // joined by Median, and those of them that were stable
+	Steady              int
 	Failure             string  // of the first reader that gave up; "" if none did
 	MeanLow, MeanHigh   float64 // the spread of Mean over the runs
 	P95Low, P95High     float64
@@ -69,6 +73,7 @@ func (r *Result) times(all []time.Duration) {
 // spread of the two that matter. A case is stable if all its runs are.
 func Median(runs []Result) Result {
 	r := runs[0]
+	r.Steady = 0
 	of := func(get func(Result) float64) (low, mid, high float64) {
 		all := make([]float64, len(runs))
 		for i, x := range runs {
@@ -85,6 +90,11 @@ func Median(runs []Result) Result {
 	_, r.Free, _ = of(func(x Result) float64 { return x.Free })
 	_, _, r.Worst = of(func(x Result) float64 { return x.Worst })
 	r.Runs = len(runs)
+	for _, x := range runs {
+		if x.Stable {
+			r.Steady++
+		}
+	}
 	for _, x := range runs[1:] {
 		r.Stable = r.Stable && x.Stable
 		r.Done += x.Done

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nt/plugins/roulette/sim"
 	"nt/plugins/roulette/swarm"
 	"nt/transport"
 )
@@ -26,6 +27,9 @@ func openRoulette(n *Node, profile, wire string) (Client, error) {
 	env := transport.Env{Key: nodeKey(n.Index), Packet: socket, Dial: n.Host.Dial, Options: func(v any) error {
 		o := v.(*swarm.Options)
 		o.Profile, o.Wire = profile, wire
+		if n.Tyrant && profile == "tuned" {
+			o.Params = sim.Tyrant()
+		}
 		if profile == "classic" { // the paper's readers wait; its pool tells what does not stabilise
 			o.Stall = time.Minute
 		}
@@ -33,6 +37,7 @@ func openRoulette(n *Node, profile, wire string) (Client, error) {
 			o.Uplink = n.World.Case.SeedUp * 125
 			o.MaxSessions = 1 << 14
 		}
+		o.Tap = n.World.Case.Trace.messages(n)
 		return nil
 	}}
 	if !n.Free {

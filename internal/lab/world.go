@@ -32,13 +32,14 @@ type Client interface {
 
 // Node is what a system gets to start a node on.
 type Node struct {
-	World *World
-	Host  *simnet.Host
-	Index int // 0 is the seed
-	Seed  bool
-	Copy  *copyOf
-	Free  bool // serves nobody
-	rng   *rand.Rand
+	World  *World
+	Host   *simnet.Host
+	Index  int // 0 is the seed
+	Seed   bool
+	Copy   *copyOf
+	Free   bool // serves nobody
+	Tyrant bool // serves as little as it can
+	rng    *rand.Rand
 
 	client     Client
 	born, done time.Duration
@@ -70,6 +71,7 @@ type Case struct {
 	Silent  float64       // part of the readers that leave without a word
 	Free    float64       // part that serves nobody
 	Poison  float64       // part that serves wrong bytes and stays
+	Tyrants float64       // part that plays by sim.Tyrant, where the system is Roulette
 	Stay    bool          // readers stay when they are done
 	Killed  float64       // part whose plug is pulled KillAt after they came
 	KillAt  time.Duration //
@@ -77,6 +79,7 @@ type Case struct {
 	TimeMax time.Duration // (150 s)
 	// Progress hears of each virtual second. May be nil.
 	Progress func(second, pool int)
+	Trace    *Trace // adds up what readers do; may be nil
 }
 
 func (c Case) withDefaults() Case {
@@ -125,8 +128,9 @@ func Run(s System, c Case) (Result, error) {
 		defer s.Around()()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &World{Case: c, Original: original, system: s, ctx: ctx, rng: rand.New(rand.NewPCG(c.Seed, 1)),
-		Net: simnet.New(simnet.Config{Seed: c.Seed, Loss: c.Loss, Window: c.Window})}
+	w := &World{Case: c, Original: original, system: s, ctx: ctx, rng: rand.New(rand.NewPCG(c.Seed, 1))}
+	w.Net = simnet.New(simnet.Config{Seed: c.Seed, Loss: c.Loss, Window: c.Window, Tap: c.Trace.tap()})
+	c.Trace.begin(w)
 	defer w.Net.Close()
 	seed := w.addNode(true)
 	if seed.client, err = s.Open(seed); err != nil {
@@ -171,6 +175,9 @@ func (w *World) addNode(seed bool) *Node {
 	defer w.mu.Unlock()
 	n.Index = len(w.nodes)
 	w.nodes = append(w.nodes, n)
+	if !n.Seed && n.counts() {
+		c.Trace.add(n)
+	}
 	return n
 }
 
@@ -182,6 +189,8 @@ func (w *World) giveRole(n *Node) {
 		n.Free = true
 	case x < c.Free+c.Poison:
 		n.poison, n.Copy.poison = true, true
+	case x < c.Free+c.Poison+c.Tyrants:
+		n.Tyrant = true
 	}
 	if w.rng.Float64() < c.Killed {
 		time.AfterFunc(c.KillAt, func() { n.pullPlug() })
@@ -276,6 +285,7 @@ func (n *Node) read() {
 func (n *Node) finished(err error) {
 	w := n.World
 	traffic := n.Host.Traffic()
+	w.Case.Trace.end(n)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n.gone {
@@ -336,56 +346,3 @@ func (w *World) Holding() []*Node { return w.nodes[:1+w.Case.Holders] }
 
 // SeedNode returns the seed.
 func (w *World) SeedNode() *Node { return w.nodes[0] }
-
-func (w *World) result() Result {
-	c := w.Case
-	r := Result{System: w.system.Name, Wire: w.system.Wire, Kbps: c.Kbps, Size: c.Size, Rate: c.Rate, Runs: 1, Pool: w.watch.Largest(),
-		Bound: Solo(c.Size, float64(c.Kbps)*125).Seconds()}
-	seed := w.nodes[0].Host.Traffic()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r.Stable = w.pool == 0 && (w.watch.Stable || c.Readers > 0)
-	var all, honest, free []time.Duration
-	var got, everybody int64
-	for _, n := range w.nodes[1+c.Holders:] {
-		everybody += n.Host.Traffic().In
-		if !n.counts() {
-			continue
-		}
-		r.Readers++
-		if n.done == 0 {
-			if r.Failure == "" && n.err != nil {
-				r.Failure = n.err.Error()
-			}
-			continue
-		}
-		took := n.done - n.born
-		all = append(all, took)
-		if n.Free {
-			free = append(free, took)
-		} else {
-			honest = append(honest, took)
-		}
-		got += n.traffic.In
-	}
-	r.Done = len(all)
-	r.Stable = r.Stable && r.Done == r.Readers // who gave up has not been served
-	if r.Done > 0 {
-		r.Received = float64(got) / float64(r.Done) / float64(c.Size)
-	}
-	if everybody > 0 {
-		r.SeedShare = min(1, float64(seed.Out)/float64(everybody))
-	}
-	r.Honest, r.Free = mean(honest), mean(free)
-	r.times(all)
-	r.MeanLow, r.MeanHigh, r.P95Low, r.P95High = r.Mean, r.Mean, r.P95, r.P95
-	return r
-}
-
-func mean(all []time.Duration) float64 {
-	sum := 0.0
-	for _, t := range all {
-		sum += t.Seconds()
-	}
-	return sum / float64(max(1, len(all)))
-}

@@ -16,6 +16,10 @@ type Config struct {
 	ReorderBy time.Duration // (10 ms)
 	Window    int           // bytes in flight of one stream, each way (65,536)
 	NATIdle   time.Duration // life of a NAT mapping after its last use from inside (2 min)
+	// Tap sees every packet as it enters its sender's uplink (out) and as it leaves its
+	// receiver's downlink: size with headers, and what a datagram or segment carries. It is called with the
+	// network locked, so it must not use it, and must not keep the payload. May be nil.
+	Tap func(h *Host, out bool, size int, payload []byte)
 }
 
 // Net is an emulated network. It is safe for concurrent use.

@@ -67,6 +67,7 @@ func (n *Net) send(p *packet, now time.Duration) {
 	}
 	p.src.traffic.Out += int64(p.size)
 	p.src.traffic.PacketsOut++
+	n.tap(p.src, true, p)
 	if !must && n.chance(n.cfg.Loss) {
 		p.src.traffic.Lost++
 		n.lost(p, at)
@@ -86,6 +87,12 @@ func (n *Net) send(p *packet, now time.Duration) {
 		}
 	}
 	n.planArrival(p, at)
+}
+
+func (n *Net) tap(h *Host, out bool, p *packet) {
+	if n.cfg.Tap != nil {
+		n.cfg.Tap(h, out, p.size, p.buf)
+	}
 }
 
 func (n *Net) planArrival(p *packet, at time.Duration) {
@@ -133,6 +140,7 @@ func (n *Net) deliver(p *packet, now time.Duration) {
 	}
 	p.dst.traffic.In += int64(p.size)
 	p.dst.traffic.PacketsIn++
+	n.tap(p.dst, false, p)
 	if p.seg.kind != segNone {
 		p.seg.arrive(n, p, now)
 		return

@@ -43,6 +43,8 @@ type Config struct {
 	// Room tells how many bytes a neighbour's session should still be given: beyond it
 	// requests wait, until Advance is called when there is more. nil means any number.
 	Room func(NeighbourID) int
+	// Without switches ideas off; for the lab.
+	Without Without
 	// Dials says that the driver reports with Opened or Lost how each Connect
 	// ended; a neighbour's silence counts only from then on. Without it a
 	// neighbour counts as connected at once.

@@ -44,7 +44,7 @@ func (c *Core) pump() {
 		if v == nil {
 			break
 		}
-		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.avail, c.rng)
+		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
 		if i < 0 {
 			v.barren = true
 			continue
@@ -67,7 +67,7 @@ func (c *Core) pumpAt(v *neighbour) {
 	open, _ := c.outstanding()
 	window := c.window() + c.p.PiggyExtra
 	for open < window && c.usable(v, c.perNeighbour(window)) {
-		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.avail, c.rng)
+		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
 		if i < 0 {
 			return
 		}
@@ -91,7 +91,7 @@ func (c *Core) askBusySeed() (blocks int) {
 		if open, late := v.open(); late > 0 || open >= c.p.PerNeighbour {
 			continue
 		}
-		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.avail, c.rng)
+		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
 		if i >= 0 && c.avail[i] <= 1 {
 			blocks += c.ask(v, i)
 		}

@@ -110,7 +110,7 @@ func appendSummary(b []byte, s *nois.Set, n, max int, rng *rand.Rand) []byte {
 }
 
 // rarest returns the chunk of cand (a word at a time, from a random word on)
-// with the lowest count, ties broken at random, or -1. It looks at no more than
+// with the lowest count, ties broken at random, or -1; without counts all are alike. It looks at no more than
 // maxLook candidates, which bounds its cost for large objects.
 func rarest(words int, cand func(w int) uint64, count []uint16, rng *rand.Rand) int {
 	const maxLook = 256
@@ -127,7 +127,11 @@ func rarest(words int, cand func(w int) uint64, count []uint16, rng *rand.Rand) 
 		for m := cand(w); m != 0; m &= m - 1 {
 			i := w*64 + bits.TrailingZeros64(m)
 			looked++
-			switch n := int(count[i]); {
+			n := 0
+			if count != nil {
+				n = int(count[i])
+			}
+			switch {
 			case best < 0 || n < low:
 				best, low, ties = i, n, 1
 			case n == low:

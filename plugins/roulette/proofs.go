@@ -10,7 +10,7 @@ import (
 // nobody asks for a held chunk a second time, so a proof that does not come must not
 // keep it for ever.
 func (c *Core) chaseProofs() {
-	if !c.known {
+	if !c.known || c.cfg.Without.Chase {
 		return
 	}
 	for i := 0; i < len(c.held); i++ {
@@ -34,7 +34,7 @@ func (c *Core) proofsAt() (at time.Duration, ok bool) {
 			at, ok = t, true
 		}
 	}
-	return at, ok && c.known
+	return at, ok && c.known && !c.cfg.Without.Chase
 }
 
 // anyProver returns a random neighbour that holds a chunk of the MetaChunk, or nil.

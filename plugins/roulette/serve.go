@@ -229,7 +229,7 @@ func (c *Core) blindChoice(v *neighbour, q *want) int {
 		if c.cfg.Seed {
 			return c.leastServed(v, cand)
 		}
-		return rarest(len(c.bits), cand, c.avail, c.rng)
+		return rarest(len(c.bits), cand, c.rarity(), c.rng)
 	}
 	if i := pick(inClass); i >= 0 {
 		return i
@@ -283,7 +283,12 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 const maxVotes = 8
 
 // need orders chunks at a seed: served least and asked for most comes first.
-func (c *Core) need(i int) int { return int(c.served[i]) - int(c.votes[i]) }
+func (c *Core) need(i int) int {
+	if c.cfg.Without.LeastServed {
+		return 0
+	}
+	return int(c.served[i]) - int(c.votes[i])
+}
 
 // leastServed returns the chunk of cand that was sent least often; of equals,
 // one whose proof v has already.

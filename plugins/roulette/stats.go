@@ -24,3 +24,18 @@ func (s *Stats) Add(o Stats) {
 
 // Stats returns the counters.
 func (c *Core) Stats() Stats { return c.stats }
+
+// Glance is what a core is doing; for reports and tests.
+type Glance struct {
+	Chunks     int // that are there
+	Open, Late int // blocks outstanding at neighbours, and overdue there
+	Queued     int // requests of neighbours that wait
+	Neighbours int
+}
+
+// Glance tells what the core is doing.
+func (c *Core) Glance() Glance {
+	g := Glance{Chunks: c.n - c.missing, Queued: c.queuedBlocks(), Neighbours: len(c.neighbours)}
+	g.Open, g.Late = c.outstanding()
+	return g
+}

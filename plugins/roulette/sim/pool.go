@@ -36,8 +36,9 @@ type Result struct {
 	QueueDrops   int
 	Trace        uint64
 	Stats        roulette.Stats
-	FreeMean     float64 // free riders
+	FreeMean     float64 // free riders and tyrants
 	HonestMedian float64
+	HonestMean   float64
 	BytesByKind  map[string]int64 // received by anybody, per finished reader
 	CountByKind  map[string]float64
 }
@@ -62,13 +63,19 @@ func (w *World) more() bool {
 	return !w.stop || w.pool > 0
 }
 
+// crowdTime is within what time a crowd of one shot comes.
+const crowdTime = 100 * time.Millisecond
+
 // scheduleBirth plans the next reader: one in each 1/Rate, at a random moment of it.
 func (w *World) scheduleBirth() {
 	if w.cfg.Readers > 0 && w.births >= w.cfg.Readers {
 		return
 	}
-	slot := time.Duration(float64(time.Second) / w.cfg.Rate)
-	at := time.Duration((float64(w.births) + w.rng.Float64()) * float64(slot))
+	slot := float64(time.Second) / w.cfg.Rate
+	if w.cfg.Rate == 0 {
+		slot = float64(crowdTime) / float64(w.cfg.Readers)
+	}
+	at := time.Duration((float64(w.births) + w.rng.Float64()) * slot)
 	w.events.push(event{at: max(at, w.now), kind: evBirth})
 }
 
@@ -110,7 +117,7 @@ func (w *World) result() Result {
 		}
 		took := (h.doneAt - h.born).Seconds()
 		times = append(times, took)
-		if h.free {
+		if h.free || h.tyrant {
 			free = append(free, took)
 		} else {
 			honest = append(honest, took)
@@ -131,7 +138,7 @@ func (w *World) result() Result {
 	r.Received = got / float64(r.Finished) / float64(w.cfg.Size)
 	r.SeedShare = float64(w.bySeed) / float64(max(w.data, 1))
 	r.UplinkUse = sent / room
-	r.FreeMean = mean(free)
+	r.FreeMean, r.HonestMean = mean(free), mean(honest)
 	if len(honest) > 0 {
 		r.HonestMedian = at(honest, 0.5)
 	}

@@ -60,6 +60,7 @@ func (n *Node) deliver(l *link, m roulette.Message, size int) {
 		s.observe(transport.EventOverhead, l.peer, size-payload(m), nil)
 	}
 	s.granted(l, m)
+	n.opts.tap(s.core, m, size, true)
 	s.core.Receive(n.now(), l.id, m)
 	s.act()
 }

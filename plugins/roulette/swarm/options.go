@@ -29,6 +29,15 @@ type Options struct {
 	AskWait time.Duration `toml:"ask_wait"`
 	// DialTimeout bounds reaching one peer, introductions included.
 	DialTimeout time.Duration `toml:"dial_timeout"`
+	// Tap sees every message that a core is about to be given (heard) or has sent, with its
+	// length. It is called on the node's goroutine; for the lab. May be nil.
+	Tap func(c *roulette.Core, m roulette.Message, size int, heard bool) `toml:"-"`
+}
+
+func (o *Options) tap(c *roulette.Core, m roulette.Message, size int, heard bool) {
+	if o.Tap != nil {
+		o.Tap(c, m, size, heard)
+	}
 }
 
 // DefaultOptions returns what an absent table means.

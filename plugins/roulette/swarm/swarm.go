@@ -118,6 +118,7 @@ func (s *swarm) send(a roulette.Send) {
 	s.vouch(l, a.Msg)
 	s.node.msg = roulette.Append(s.node.msg[:0], a.Msg)
 	msg := s.node.msg
+	s.node.opts.tap(s.core, a.Msg, len(msg), false)
 	if s.fetch != nil {
 		s.observe(transport.EventOverhead, l.peer, len(msg)-payload(a.Msg), nil)
 	}
