@@ -30,7 +30,10 @@ const (
 func (r *rider) offer(b []byte, room int, now time.Duration) (first, second []byte, prompt bool) {
 	if !onlyAcks(b) {
 		held := r.take()
-		if len(held) == 0 || len(held)+len(b) > room {
+		switch {
+		case len(held) == 0:
+			return b, nil, false
+		case len(held)+len(b) > room:
 			return held, b, false
 		}
 		r.joined = append(append(r.joined[:0], held...), b...)
