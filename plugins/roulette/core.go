@@ -33,7 +33,10 @@ type Config struct {
 	Content Content
 	// Seed says that this node answers JOIN, stays, and is exempt from tit-for-tat on
 	// the sending side (F19).
-	Seed   bool
+	Seed bool
+	// Give says that this node serves the part it holds and wants nothing, not even from
+	// who has more.
+	Give   bool
 	Ledger *Ledger // shared by the node's swarms
 	Uplink *Uplink // shared by the node's swarms
 	Limit  int     // bytes/s that may be asked for; 0 is unlimited
@@ -152,7 +155,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 		c.learnHave(v, v.told)
 		v.told = nil
 	}
-	c.done = c.missing == 0
+	c.done = c.missing == 0 || c.cfg.Give
 	if c.p.Profile == ProfileClassic { // a tab that no chunk fits into would lock everybody out
 		c.p.Tab = max(c.p.Tab, h.ChunkSize())
 	}

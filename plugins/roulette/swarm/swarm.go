@@ -54,7 +54,7 @@ func (n *Node) newSwarm(id chunker.ObjectID, c content, as role, limit int64) *s
 	}
 	s := &swarm{node: n, object: id, content: c, blocks: blocks{from: c}, links: map[roulette.NeighbourID]*link{}, grants: map[netip.AddrPort]wire.Grant{}, gone: map[roulette.NeighbourID]transport.Peer{}, idle: n.now(), wake: noWake}
 	s.core = roulette.New(roulette.Config{
-		Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Dials: true,
+		Params: params, Rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), Object: id, Content: c, Seed: as == seeding, Give: as == holder, Dials: true,
 		Limit: int(min(limit, math.MaxInt32)), Ledger: n.ledger, Uplink: n.uplink, MaxRun: n.opts.maxRun(), Room: s.roomFor,
 	})
 	return s
