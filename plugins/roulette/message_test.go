@@ -107,6 +107,11 @@ func (s *scenario) report(w io.Writer) {
 			fmt.Fprintf(w, "  %T\n", a)
 		}
 	}
+	s.reportOnce(w)
+	if len(s.core.neighbours) > manyNeighbours {
+		fmt.Fprintf(w, "  [%d neighbours]\n", len(s.core.neighbours))
+		return
+	}
 	for _, v := range s.core.neighbours {
 		fmt.Fprintf(w, "  [%s %v", s.name(v.id), v.state)
 		if s.core.p.Profile == ProfileClassic {
@@ -114,6 +119,24 @@ func (s *scenario) report(w io.Writer) {
 		}
 		fmt.Fprintf(w, "]\n")
 	}
+}
+
+// manyNeighbours is from how many on only their number is shown.
+const manyNeighbours = 12
+
+// reportOnce writes what the command asked to see.
+func (s *scenario) reportOnce(w io.Writer) {
+	if s.showCache {
+		var names []string
+		for _, id := range s.core.cache.slots {
+			names = append(names, s.name(id))
+		}
+		fmt.Fprintf(w, "  cache %s\n", strings.Join(names, " "))
+	}
+	if s.drawn != "" {
+		fmt.Fprintf(w, "  drawn%s\n", s.drawn)
+	}
+	s.showCache, s.drawn = false, ""
 }
 
 func nameOf(ip [4]byte) string { return string(rune(ip[2])) }

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +70,9 @@ type scenario struct {
 	mem   *memContent
 	now   time.Duration
 	names map[NeighbourID]string
+	// What report shows once, of the command that was just run.
+	showCache bool
+	drawn     string
 }
 
 func (s *scenario) run(f []string) {
@@ -79,7 +84,7 @@ func (s *scenario) run(f []string) {
 		return ""
 	}
 	switch f[0] {
-	case "new": // new PROFILE SIZE [have=a-b,...] [seed] [quiet] [literal]
+	case "new": // new PROFILE SIZE [have=a-b,...] [seed] [quiet] [literal] [rescue=TIME]
 		s.start(arg(1), f[2:])
 	case "join":
 		s.core.Join(s.now, []Introduction{{Peer: namedPeer(arg(1))}})
@@ -99,6 +104,10 @@ func (s *scenario) run(f []string) {
 	case "tab": // tab NAME sent received: sets the account
 		v := s.core.byID[s.id(arg(1))]
 		fmt.Sscan(arg(2)+" "+arg(3), &v.tab.key.Sent, &v.tab.key.Received)
+	case "cache": // shows the Roulette cache
+		s.showCache = true
+	case "draw": // draw N recommendations: which neighbours come up how often
+		s.draw(arg(1))
 	case "leave":
 		s.core.Leave(s.now)
 	default: // NAME message...
@@ -123,6 +132,12 @@ func (s *scenario) start(profile string, f []string) {
 			p.SeekEvery = time.Hour
 		} else if o == "literal" { // tit-for-tat as printed
 			p.TabLiteral = true
+		} else if after, ok := strings.CutPrefix(o, "rescue="); ok {
+			d, err := time.ParseDuration(after)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			p.RescueAfter = d
 		} else if o == "seed" {
 			seed = true
 			s.mem.have.AddRange(nois.Interval{Start: 0, End: uint32(s.mem.tree.Header().NumChunks())})
@@ -136,6 +151,21 @@ func (s *scenario) start(profile string, f []string) {
 	s.now = 0
 	s.core = New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 2)), Object: s.mem.tree.Header().ID(), Content: s.mem,
 		Seed: seed, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
+}
+
+// draw picks from the Roulette cache n times.
+func (s *scenario) draw(n string) {
+	var times int
+	fmt.Sscan(n, &times)
+	count := map[string]int{}
+	for range times {
+		if id, ok := s.core.cache.pick(s.core.rng); ok {
+			count[s.name(id)]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		s.drawn += fmt.Sprintf(" %s %d", name, count[name])
+	}
 }
 
 // wait lets time pass, deadline by deadline.

@@ -13,7 +13,7 @@ import (
 	"nt/transport"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the examples of docs/wire.md anew")
+var rewrite = flag.Bool("rewrite", false, "write the examples of docs/wire.md, and what the scenarios show, anew")
 
 const wireDoc = "../../docs/wire.md"
 
