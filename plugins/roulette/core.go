@@ -230,6 +230,7 @@ func (c *Core) Opened(now, sent time.Duration, who NeighbourID) {
 	for i := range v.asked {
 		v.asked[i].at = sent
 	}
+	c.single(v)
 	c.step()
 }
 
@@ -239,6 +240,13 @@ func (c *Core) Receive(now time.Duration, from NeighbourID, m Message) {
 	v := c.byID[from]
 	if v == nil || c.left {
 		return
+	}
+	if v.dialling {
+		v.dialling = false
+		if c.single(v); c.byID[v.id] == nil {
+			c.step()
+			return
+		}
 	}
 	c.hear(v, m)
 	if c.p.Profile == ProfileClassic {
@@ -256,7 +264,6 @@ func (c *Core) hear(v *neighbour, m Message) {
 		c.stats.Met++
 	}
 	v.heard = c.now
-	v.dialling = false
 	v.tries = 0
 	v.link.receive(c.now, t)
 	if t.Echo != 0 || t.Lag != 0 {

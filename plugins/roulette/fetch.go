@@ -44,7 +44,7 @@ func (c *Core) pump() {
 		if v == nil {
 			break
 		}
-		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
+		i := c.next(v)
 		if i < 0 {
 			v.barren = true
 			continue
@@ -67,12 +67,38 @@ func (c *Core) pumpAt(v *neighbour) {
 	open, _ := c.outstanding()
 	window := c.window() + c.p.PiggyExtra
 	for open < window && c.usable(v, c.perNeighbour(window)) {
-		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
+		i := c.next(v)
 		if i < 0 {
 			return
 		}
 		open += c.ask(v, i)
 	}
+}
+
+// next returns the chunk to ask v for: the locally rarest it has (R5). Where every neighbour has
+// everything, and so nobody gains by what we get first, it is the first one that is missing:
+// whoever reads the object while it comes need not wait for its beginning.
+func (c *Core) next(v *neighbour) int {
+	cand := func(w int) uint64 { return v.have[w] & c.free[w] }
+	if c.cfg.Without.Rarest || !c.onlyHolders() {
+		return rarest(len(c.free), cand, c.rarity(), c.rng)
+	}
+	for w := range c.free {
+		if m := cand(w); m != 0 {
+			return w*64 + trailing(m)
+		}
+	}
+	return -1
+}
+
+// onlyHolders reports whether all neighbours that said what they have, have everything.
+func (c *Core) onlyHolders() bool {
+	for _, v := range c.neighbours {
+		if v.count < c.n && !(v.seed && v.count == 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // askBusySeed asks a busy seed for a chunk that no other neighbour has, while the

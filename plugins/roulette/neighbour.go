@@ -46,6 +46,7 @@ var (
 	ErrPoison    = errors.New("roulette: the neighbour delivered wrong bytes")
 	ErrDishonest = errors.New("roulette: the neighbour broke the protocol")
 	ErrLeaving   = errors.New("roulette: we left")
+	ErrTwice     = errors.New("roulette: the neighbour is reached at another address")
 )
 
 // asked is one request of ours that is outstanding at a neighbour.
@@ -93,6 +94,7 @@ type neighbour struct {
 	tries     int           // unanswered requests in a row
 	deadline  time.Duration // of the handshake or burst that is out; 0 if none
 	delivered int           // blocks it gave us
+	dialled   bool          // we opened the session, or try to
 	dialling  bool          // the driver has not reported Opened: no silence counts
 	extra     int           // blocks that may be outstanding at it beyond the usual: see quick
 	quick     bool          // its latest answer came without a queue

@@ -48,15 +48,45 @@ func (c *Core) makeRoomIn(v *neighbour) {
 
 // meet makes a neighbour of an introduced peer and opens a session to it.
 func (c *Core) meet(in Introduction) *neighbour {
-	if c.byAddr[in.Peer.Addr] != nil {
+	if c.byAddr[in.Peer.Addr] != nil || c.reached(in.Peer.ID, nil) != nil {
 		return nil
 	}
 	v := c.add(in.Peer)
 	if v != nil {
-		v.dialling = c.cfg.Dials
+		v.dialled, v.dialling = true, c.cfg.Dials
 		c.emit(Connect{v.id, in})
 	}
 	return v
+}
+
+// reached returns a neighbour other than v that we opened a session to under this key, nil if
+// there is none. A peer that is listed at several addresses is dialled at all of them, since some may be
+// out of date; the first to open is the neighbour.
+func (c *Core) reached(key transport.PeerID, v *neighbour) *neighbour {
+	if key.IsZero() {
+		return nil
+	}
+	for _, w := range c.neighbours {
+		if w != v && w.dialled && !w.dialling && w.peer.ID == key {
+			return w
+		}
+	}
+	return nil
+}
+
+// single drops the neighbours that stand for the same peer as v, which is open; v itself if
+// another was first.
+func (c *Core) single(v *neighbour) {
+	if c.reached(v.peer.ID, v) != nil {
+		c.drop(v, ErrTwice)
+		return
+	}
+	for _, w := range slices.Clone(c.neighbours) {
+		if w != v && w.dialling && !w.peer.ID.IsZero() && w.peer.ID == v.peer.ID {
+			v.seed = v.seed || w.seed
+			c.drop(w, ErrTwice)
+		}
+	}
 }
 
 // introduced meets as many of the peers as there is room for and greets them.

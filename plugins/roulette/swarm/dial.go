@@ -107,9 +107,12 @@ func (n *Node) unreached(l *link, err error) {
 	n.lost(l)
 }
 
-// natWeight orders the reasons why peers could not be reached: what a NAT forbids is worth telling.
+// natWeight orders the reasons why peers could not be reached: what a NAT or a setting forbids
+// is worth telling.
 func natWeight(err error) int {
 	switch {
+	case errors.Is(err, errForeign):
+		return 3
 	case errors.Is(err, wire.ErrSymmetric):
 		return 2
 	case errors.Is(err, wire.ErrSymmetricNAT):

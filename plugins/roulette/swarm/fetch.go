@@ -23,6 +23,8 @@ type fetch struct {
 	stored    int64         // bytes of new content
 	heard     int64         // bytes of content received, new or not
 	unreached error         // why the last peer that could not be reached could not; of all, that NATs forbid it
+	began     time.Duration
+	foreign   map[transport.PeerID]bool // peers on another wire
 
 	asking bool          // a Peers call is under way
 	asked  int           // Peers calls since the last new chunk
@@ -66,7 +68,7 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 	f.asked++
 	var joins, rest []roulette.Introduction
 	for _, p := range peers {
-		if !n.mayMeet(p) {
+		if !n.mayMeet(p) || f.foreign[p.ID] {
 			continue
 		}
 		if len(f.named) < maxNamed {
@@ -81,7 +83,12 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 	f.swarm.core.Join(now, joins)
 	f.swarm.core.AddPeers(now, rest)
 	f.swarm.act()
+	f.checkForeign()
 }
+
+// blockedAfter is how long a node to which no datagram ever came waits for the first: a dial has
+// been repeated three times by then.
+const blockedAfter = 2500 * time.Millisecond
 
 // check ends a fetch that does not move.
 func (f *fetch) check(now time.Duration) {
@@ -89,6 +96,8 @@ func (f *fetch) check(now time.Duration) {
 		return
 	}
 	switch {
+	case now-f.began >= blockedAfter && len(f.named) > 0 && f.swarm.node.wire.Stats().In == 0:
+		f.finish(fmt.Errorf("%w: nothing at all came back by UDP, from %d peers: it is blocked here, or they are gone", transport.ErrNoProgress, len(f.named)))
 	case now-f.moved >= f.swarm.node.opts.Stall:
 		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
 	case f.swarm.core.Degree() > 0 || f.asking:
@@ -153,7 +162,7 @@ var errTwice = errors.New("the object is being fetched already")
 
 // begin starts a swarm for a fetch.
 func (n *Node) begin(ctx context.Context, req transport.Request, done chan error) *fetch {
-	f := &fetch{ctx: ctx, req: req, named: map[netip.AddrPort]transport.Peer{}, done: done, moved: n.now()}
+	f := &fetch{ctx: ctx, req: req, named: map[netip.AddrPort]transport.Peer{}, foreign: map[transport.PeerID]bool{}, done: done, moved: n.now(), began: n.now()}
 	if n.fetching[req.Object] != nil {
 		f.over = true
 		done <- fmt.Errorf("%w: %w", transport.ErrNoProgress, errTwice)

@@ -46,7 +46,21 @@ func (n *Node) heard(l *link, b []byte) {
 		n.close(l)
 		return
 	}
+	if s := l.swarm; s.links[l.id] != nil {
+		s.links[l.id] = l // of several sessions the neighbour's latest choice is ours
+	}
 	n.deliver(l, m, len(b))
+}
+
+// other returns another open session with the link's neighbour: a peer that was told several
+// addresses of ours may have dialled them all. nil if there is none.
+func (n *Node) other(l *link) *link {
+	for _, o := range n.links {
+		if o != l && !o.closed && o.swarm == l.swarm && o.id == l.id && o.session.Err() == nil {
+			return o
+		}
+	}
+	return nil
 }
 
 // deliver gives the core a message.
@@ -144,8 +158,12 @@ func (n *Node) lost(l *link) {
 		return
 	}
 	if s := l.swarm; s != nil && s.links[l.id] == l && (s.fetch == nil || !s.fetch.over) {
-		s.core.Lost(n.now(), l.id)
-		s.act()
+		if o := n.other(l); o != nil {
+			s.links[l.id] = o
+		} else {
+			s.core.Lost(n.now(), l.id)
+			s.act()
+		}
 	}
 	n.close(l)
 }

@@ -34,6 +34,7 @@ type link struct {
 	pipe    pipe
 	pending [][]byte // until the session is open
 	closed  bool
+	foreign bool // the peer speaks another wire
 }
 
 // send hands a copy of a message over, or keeps it until there is a session. A message that
@@ -74,13 +75,22 @@ const maxEarly = 32
 // goroutine, before the session's first packet, so that none is missed. The first
 // message always comes as a datagram, because it rides on the handshake.
 func (n *Node) opened(s *wire.Session) (pipe, error) {
+	overKCP := n.opts.Wire == "kcp"
+	greeted := !s.Accepted() // reading goroutine only
 	var p pipe = udp.New(s, func(b []byte) {
+		if overKCP && greeted {
+			n.tryPost(func() { n.foreign(s) })
+			return
+		}
+		greeted = true
 		msg := copied(b)
 		if !n.tryPost(func() { n.heardFrom(s, msg) }) {
 			messages.Put(msg)
 		}
 	})
-	if n.opts.Wire == "kcp" {
+	if !overKCP {
+		s.Handle(wire.ChannelKCP, func([]byte) { n.tryPost(func() { n.foreign(s) }) })
+	} else {
 		k, err := kcp.New(s, kcp.Config{Queue: pipeQueue, Room: func() { n.post(func() { n.room(s) }) }}, func(b []byte) {
 			msg := copied(b)
 			n.post(func() { n.heardFrom(s, msg) })
@@ -105,10 +115,14 @@ func (n *Node) attach(l *link, s *wire.Session, p pipe) {
 		l.send(msg)
 	}
 	l.pending = nil
-	early := n.early[s]
+	early, strange := n.early[s], n.strange[s]
 	delete(n.early, s)
+	delete(n.strange, s)
 	for _, msg := range early {
 		n.heard(l, msg)
+	}
+	if strange {
+		n.foreign(s)
 	}
 }
 
@@ -137,9 +151,10 @@ func (n *Node) ended(s *wire.Session) {
 	delete(n.links, s)
 	delete(n.pipes, s)
 	delete(n.early, s)
+	delete(n.strange, s)
 	switch {
 	case l == nil:
-	case l.swarm != nil && errors.Is(s.Err(), wire.ErrBye):
+	case l.swarm != nil && errors.Is(s.Err(), wire.ErrBye) && n.other(l) == nil:
 		n.deliver(l, &roulette.Bye{}, 0)
 		n.lost(l)
 	default:

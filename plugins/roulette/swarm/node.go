@@ -54,11 +54,12 @@ type Node struct {
 	links       map[*wire.Session]*link
 	pipes       map[*wire.Session]pipe     // of sessions that are open
 	early       map[*wire.Session][][]byte // heard before the dial's end was
+	strange     map[*wire.Session]bool     // the same, of peers that speak another wire
 	bannedKeys  map[transport.PeerID]bool
 	bannedAddrs map[netip.AddrPort]bool
 	introducers map[transport.PeerID]*wire.Session
 
-	toldSymmetric bool
+	toldSymmetric, toldForeign bool
 }
 
 // Open is the transport.Factory.
@@ -83,7 +84,7 @@ func Open(env transport.Env) (transport.Transport, error) {
 func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error) {
 	n := &Node{opts: opts, params: opts.Params, source: env.Source, log: env.Log, epoch: time.Now(),
 		events: make(chan func(), eventQueue), ledger: roulette.NewLedger(),
-		fetching: map[chunker.ObjectID]*swarm{}, serving: map[chunker.ObjectID]*swarm{}, links: map[*wire.Session]*link{}, pipes: map[*wire.Session]pipe{}, early: map[*wire.Session][][]byte{},
+		fetching: map[chunker.ObjectID]*swarm{}, serving: map[chunker.ObjectID]*swarm{}, links: map[*wire.Session]*link{}, pipes: map[*wire.Session]pipe{}, early: map[*wire.Session][][]byte{}, strange: map[*wire.Session]bool{},
 		bannedKeys: map[transport.PeerID]bool{}, bannedAddrs: map[netip.AddrPort]bool{}, introducers: map[transport.PeerID]*wire.Session{}}
 	n.uplink = roulette.NewUplink(&n.params, opts.wireOverhead())
 	if n.log == nil {

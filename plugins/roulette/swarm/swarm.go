@@ -153,15 +153,20 @@ func (s *swarm) stored(a roulette.Stored) {
 
 func (s *swarm) dropped(a roulette.Drop) {
 	delete(s.grants, a.Peer.Addr)
+	foreign := false
 	if l := s.links[a.To]; l != nil {
 		delete(s.links, a.To)
 		s.node.close(l)
+		for o := s.node.other(l); o != nil; o = s.node.other(l) {
+			s.node.close(o)
+		}
 		if len(s.gone) == maxGone {
 			clear(s.gone)
 		}
 		s.gone[a.To] = l.peer
+		foreign = l.foreign
 	}
-	if errors.Is(a.Why, roulette.ErrSilent) || errors.Is(a.Why, roulette.ErrNoFile) {
+	if !foreign && (errors.Is(a.Why, roulette.ErrSilent) || errors.Is(a.Why, roulette.ErrNoFile)) {
 		s.observe(transport.EventDeadPeer, a.Peer, 0, a.Why)
 	}
 	if len(s.links) == 0 {
