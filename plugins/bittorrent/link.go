@@ -33,6 +33,7 @@ type link struct {
 	expect  time.Time      // until then the client may begin to dial
 	bad     bool           // never again
 	strikes int
+	silent  int       // 1 + the chunks there were when it let us wait for its hint in vain; 0: it did not
 	reason  error     // why we close its connections; nil: it did
 	swarm   infohash  // which one it says it is in
 	content int64     // bytes of blocks that came
@@ -58,15 +59,23 @@ func (l *link) alive() bool {
 func (l *link) usable() bool { return !l.bad && l.strikes < maxStrikes }
 
 // toVisit reports whether the peer should be asked for its hint, and notes that
-// it is being asked. even says to do so although it is connected.
-func (l *link) toVisit(even bool) bool {
+// it is being asked. even says to do so although it is connected. chunks is how many are there: who
+// let us wait in vain is asked again only when some have come since.
+func (l *link) toVisit(even bool, chunks int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.usable() || l.visited || l.dialled > 0 || len(l.conns) > 0 && !even {
+	if !l.usable() || l.visited || l.dialled > 0 || l.silent == chunks+1 || len(l.conns) > 0 && !even {
 		return false
 	}
 	l.visited = true
 	return true
+}
+
+// inVain notes that a visit brought no answer at all.
+func (l *link) inVain(chunks int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.silent = chunks + 1
 }
 
 // visitEnded undoes toVisit.

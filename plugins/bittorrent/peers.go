@@ -34,7 +34,7 @@ func (f *fetch) visitList(ctx context.Context) {
 			return
 		}
 		l := f.link(p)
-		if l == nil || !l.toVisit(unproved) {
+		if l == nil || !l.toVisit(unproved, f.count()) {
 			continue
 		}
 		f.visits.Go(func() {

@@ -88,6 +88,9 @@ func (v *visit) run(ctx context.Context) {
 	case fault.bad:
 		v.f.blame(v.l, fault.err)
 	default:
+		if errors.Is(fault, errFirstByte) {
+			v.l.inVain(v.f.count())
+		}
 		v.f.dead(v.l, fault.err)
 	}
 }

@@ -22,8 +22,9 @@ var (
 // peerFault is a failure that is the peer's: bad if it delivered wrong bytes or
 // broke the protocol, else dead.
 type peerFault struct {
-	bad bool
-	err error
+	bad    bool
+	silent bool // it kept us waiting in vain for a first byte
+	err    error
 }
 
 func (e *peerFault) Error() string { return e.err.Error() }
@@ -42,15 +43,16 @@ func deadPeer(format string, args ...any) error {
 func (f *fetch) ask(ctx context.Context, p transport.Peer, asked span) (next int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil) // closes the connection unless the reply was read to its end
-	patience := time.AfterFunc(f.t.opts.FirstByteTimeout, func() { cancel(errFirstByte) })
+	patience := time.AfterFunc(f.patience(), func() { cancel(errFirstByte) })
 	resp, err := f.t.client.Do(f.request(ctx, p, asked))
 	patience.Stop()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return 0, deadPeer("asking for chunks %s: %w", asked, err)
+		return 0, &peerFault{silent: errors.Is(err, errFirstByte), err: fmt.Errorf("asking for chunks %s: %w", asked, err)}
 	}
+	f.inVain = 0
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case nethttp.StatusOK:

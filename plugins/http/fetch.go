@@ -30,6 +30,8 @@ type fetch struct {
 	lastErr error                   // of the last peer that failed
 	buf     []byte                  // one chunk
 	others  nois.Set                // chunks that came by another way
+	silent  map[netip.AddrPort]int  // got, when this peer let us wait for nothing
+	inVain  int                     // such waits in a row
 }
 
 // Fetch asks the peers one after another until the sink is complete (N11).
@@ -37,7 +39,7 @@ func (t *Transport) Fetch(ctx context.Context, req transport.Request) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(t.ctx, func() { cancel(errClosed) })()
-	f := &fetch{t: t, req: req, limit: newLimit(req.Limit), bad: make(map[netip.AddrPort]bool)}
+	f := &fetch{t: t, req: req, limit: newLimit(req.Limit), bad: make(map[netip.AddrPort]bool), silent: make(map[netip.AddrPort]int)}
 	err := f.run(ctx)
 	switch {
 	case err == nil || ctx.Err() == nil:
@@ -56,7 +58,8 @@ func (f *fetch) run(ctx context.Context) error {
 			return nil
 		}
 		before := f.got
-		if err := f.askList(ctx); err != nil {
+		asked, err := f.askList(ctx)
+		if err != nil {
 			return err
 		}
 		if f.complete() {
@@ -65,7 +68,7 @@ func (f *fetch) run(ctx context.Context) error {
 		if idle++; f.got > before {
 			idle = 0
 		}
-		if idle >= f.t.opts.MaxRounds {
+		if idle >= f.t.opts.MaxRounds || idle > 1 && asked == 0 && len(f.silent) > 0 {
 			return f.noProgress()
 		}
 		if err := sleep(ctx, min(f.t.opts.RetryWait<<min(idle, 6), maxWait)); err != nil {
@@ -81,13 +84,13 @@ func (f *fetch) noProgress() error {
 	return fmt.Errorf("fetching %s: %w; last failure: %w", f.req.Object, transport.ErrNoProgress, f.lastErr)
 }
 
-// askList asks for a list of peers and visits each once, in order. It returns
-// an error only for what ends the whole fetch.
-func (f *fetch) askList(ctx context.Context) error {
+// askList asks for a list of peers, visits each once, in order, and returns how many there were
+// to visit. It returns an error only for what ends the whole fetch.
+func (f *fetch) askList(ctx context.Context) (visits int, err error) {
 	peers, err := f.req.Peers(ctx)
 	if err != nil {
 		f.lastErr = fmt.Errorf("asking for peers: %w", err)
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
 	asked := make(map[netip.AddrPort]bool)
 	for _, p := range peers {
@@ -96,20 +99,38 @@ func (f *fetch) askList(ctx context.Context) error {
 			continue
 		}
 		if asked[p.Addr] = true; len(asked) > f.t.opts.MaxPeers {
-			return nil
+			break
 		}
+		if f.stillSilent(p) {
+			continue
+		}
+		visits++
 		err := f.visit(ctx, p)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return visits, ctx.Err()
 		}
-		if err := f.judge(p, err); err != nil {
-			return err
-		}
-		if f.complete() {
-			return nil
+		if err := f.judge(p, err); err != nil || f.complete() {
+			return visits, err
 		}
 	}
-	return nil
+	return visits, nil
+}
+
+// stillSilent reports whether p is not worth another wait: it let us wait in vain, and since then
+// nothing has come from anybody that would say the network is better than that.
+func (f *fetch) stillSilent(p transport.Peer) bool {
+	got, was := f.silent[p.Addr]
+	return was && got == f.got
+}
+
+// leastPatience is what a peer gets at least for its first byte: a lost SYN costs a second.
+const leastPatience = 1500 * time.Millisecond
+
+// patience is how long the next peer may take for its first byte: less when those before it
+// said nothing at all, as whole lists of peers that are gone do.
+func (f *fetch) patience() time.Duration {
+	usual := f.t.opts.FirstByteTimeout
+	return min(usual, max(usual>>min(f.inVain, 8), leastPatience))
 }
 
 // usable reports whether p can be asked at all. Whether its address may be
@@ -129,6 +150,10 @@ func (f *fetch) judge(p transport.Peer, err error) error {
 		return nil
 	case !errors.As(err, &fault):
 		return fmt.Errorf("storing %s: %w", f.req.Object, err)
+	}
+	if fault.silent {
+		f.silent[p.Addr] = f.got
+		f.inVain++
 	}
 	f.lastErr = fmt.Errorf("peer %s: %w", p.Addr, fault.err)
 	kind := transport.EventDeadPeer

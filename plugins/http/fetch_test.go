@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"nt/plugins/http"
 	"nt/transport"
@@ -59,6 +60,58 @@ func TestN11_NextPeerGoesOn(t *testing.T) {
 	}
 	if n := log.Failures(transport.EventDeadPeer, first.Peer.Addr); n != 1 {
 		t.Errorf("the first peer was named dead %d times, want once", n)
+	}
+}
+
+// TestSilentPeersAreAskedOnce: peers that take a connection and say nothing cost their patience
+// once, and no list of them is waited for again; when something came meanwhile they get another chance.
+func TestSilentPeersAreAskedOnce(t *testing.T) {
+	c, err := transporttest.NewContent(1, 20<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var silent []transport.Peer
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		silent = append(silent, transport.Peer{Addr: netip.MustParseAddrPort(l.Addr().String())})
+	}
+	reader := open(t, transport.Env{Options: func(v any) error {
+		o := v.(*http.Options)
+		o.FirstByteTimeout, o.RetryWait, o.MaxRounds = 100*time.Millisecond, time.Millisecond, 20
+		return nil
+	}})
+	var log transporttest.Log
+	lists := 0
+	req := request(transporttest.NewSink(c.ID()), c, &log)
+	req.Peers = func(context.Context) ([]transport.Peer, error) {
+		lists++
+		return silent, nil
+	}
+	if err := reader.Fetch(t.Context(), req); !errors.Is(err, transport.ErrNoProgress) {
+		t.Errorf("Fetch: %v", err)
+	}
+	for _, p := range silent {
+		if n := log.Failures(transport.EventDeadPeer, p.Addr); n != 1 {
+			t.Errorf("%v was waited for %d times", p.Addr, n)
+		}
+	}
+	if lists != 2 {
+		t.Errorf("%d lists were asked for, want 2", lists)
+	}
+	good := startNode(t, transporttest.Holding(c), quick)
+	lists = 0
+	req.Peers = func(context.Context) ([]transport.Peer, error) {
+		if lists++; lists == 1 {
+			return silent, nil
+		}
+		return append(slices.Clone(silent), good.Peer), nil
+	}
+	if err := reader.Fetch(t.Context(), req); err != nil {
+		t.Errorf("with somebody who answers in the second list: %v", err)
 	}
 }
 
