@@ -95,6 +95,9 @@ func (a *app) parse(args []string) (command *kong.Context, done bool, err error)
 	if done {
 		return nil, true, nil
 	}
+	if settings.err != nil { // kong would blame the flag it was looking for
+		err = settings.err
+	}
 	if err != nil {
 		return nil, false, usageFault(err)
 	}
@@ -106,9 +109,13 @@ func (a *app) parse(args []string) (command *kong.Context, done bool, err error)
 // reread reads the same command line with the configuration file as it is now.
 func (a *app) reread() (cli, error) {
 	var c cli
-	k, err := a.grammar(&c, &settings{env: a.env}, func(int) {})
+	s := &settings{env: a.env}
+	k, err := a.grammar(&c, s, func(int) {})
 	if err == nil {
 		_, err = k.Parse(a.args)
+	}
+	if s.err != nil {
+		err = s.err
 	}
 	return c, err
 }
