@@ -6,6 +6,7 @@ import (
 
 	"nt/transport"
 	"nt/transport/transporttest"
+	"nt/transport/wire/wiretest"
 )
 
 func BenchmarkFetchKCP(b *testing.B) { benchFetch(b, "kcp") }
@@ -22,7 +23,7 @@ func benchFetch(b *testing.B, wire string) {
 	holder := startNode(b, 1, wire, transporttest.Holding(c))
 	reader := startNode(b, 2, wire, nil)
 	b.SetBytes(size)
-	start := cpuTime()
+	start := wiretest.CPUTime()
 	for b.Loop() {
 		err := reader.Fetch(b.Context(), transport.Request{Object: c.ID(), Sink: transporttest.NewDiscard(c.ID()),
 			Peers: func(context.Context) ([]transport.Peer, error) { return []transport.Peer{holder.Peer}, nil }})
@@ -30,5 +31,5 @@ func benchFetch(b *testing.B, wire string) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric((cpuTime()-start).Seconds()/float64(b.N)/size*1e9, "cpu-s/GB")
+	b.ReportMetric((wiretest.CPUTime()-start).Seconds()/float64(b.N)/size*1e9, "cpu-s/GB")
 }

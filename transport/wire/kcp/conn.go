@@ -25,8 +25,9 @@ type packetConn struct {
 
 	kcp     *kcpgo.UDPSession // constant once ready
 	window  int               // KCP's send window; reading goroutine only, like the next two
-	pressed bool              // the peer waits for acknowledgements
-	ackNow  bool              // KCP's setting
+	doze    dozer
+	pressed bool // the peer waits for acknowledgements
+	ackNow  bool // KCP's setting
 
 	mu      sync.Mutex
 	control *control // nil: KCP's own congestion window is on, or none
@@ -54,6 +55,7 @@ func newPacketConn(s *wire.Session, depth int, c *control) *packetConn {
 // receive queues a packet of the session; what finds no room is lost, and KCP repeats it.
 // What is malformed is dropped.
 func (c *packetConn) receive(b []byte) {
+	c.doze.note()
 	p, ok := c.free.Get().(*packet)
 	if !ok {
 		p = new(packet)
@@ -124,6 +126,7 @@ func (c *packetConn) WriteTo(b []byte, _ net.Addr) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
+	c.doze.note()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Since(c.start)
@@ -171,6 +174,7 @@ func (c *packetConn) overdue() {
 func (c *packetConn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
+		c.doze.stop()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.timer != nil {

@@ -115,6 +115,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 		k.Close()
 		return nil, fmt.Errorf("starting KCP: %w", err)
 	}
+	conn.doze.start(k)
 	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, onMsg: onMessage, onRoom: conf.Room, wake: make(chan struct{}, 1)}
 	p.wg.Add(2)
 	go p.writeLoop()

@@ -1,14 +1,14 @@
 //go:build unix
 
-package swarm
+package wiretest
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is what this process has used of the processors so far.
-func cpuTime() time.Duration {
+// CPUTime is what this process has used of the processors so far; 0 where the system does not say.
+func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0
