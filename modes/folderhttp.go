@@ -61,6 +61,16 @@ func fileOf(urlPath string) string {
 	return name
 }
 
+// version returns the entity tag of the file that a URL path names, "" if none is published there.
+func (f *folder) version(urlPath string) string {
+	name := fileOf(urlPath)
+	p, ok := f.get(name)
+	if !ok {
+		return ""
+	}
+	return f.header(name, p).Get("Etag")
+}
+
 // header returns the fields that go with a file, over HTTP and in its statement.
 func (f *folder) header(name string, p published) http.Header {
 	kind := mime.TypeByExtension(path.Ext(name))

@@ -11,15 +11,21 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"nt/peer"
 )
 
-// seedCmd publishes a folder: over HTTP, and to peers.
+// folderRescan is how often a folder is looked at for changes.
+const folderRescan = 5 * time.Second
+
+// seedCmd publishes a folder: over HTTP, and to peers. Or it keeps somebody else's page for peers.
 type seedCmd struct {
-	Dir      string     `arg:"" help:"Folder to publish. Files whose name starts with a dot stay private."`
-	HTTPAddr string     `name:"http-addr" default:":8080" placeholder:"ADDR" help:"Where the folder is served over HTTP."`
+	Source   string     `arg:"" name:"dir-or-url" help:"Folder to publish; files whose name starts with a dot stay private. Or a URL to fetch and to keep for peers."`
+	HTTPAddr string     `name:"http-addr" placeholder:"ADDR" help:"Where the folder is served over HTTP. Default: :8080. A URL is served to peers only."`
+	Shed     shedMode   `enum:"auto,always,never" default:"auto" help:"When to have readers who run nt get the folder's files from each other: ${enum}. auto is while the web server is busy."`
 	URL      string     `name:"url" placeholder:"BASE" help:"Public URL of the folder. Default: http:// and the address it is served on, if that is a definite one."`
 	Key      string     `placeholder:"FILE" help:"Key that signs what is published (nt keygen). Default: this user's own. With an https --url readers learn it from /.well-known/nt.json."`
 	OldKey   []string   `placeholder:"FILE" help:"Key that --key takes the place of; repeatable. Readers who know it accept no other change."`
@@ -27,7 +33,7 @@ type seedCmd struct {
 	Cert     string     `placeholder:"FILE" help:"Serve HTTPS with this certificate chain (PEM)."`
 	CertKey  string     `placeholder:"FILE" help:"Private key of --cert (PEM). Default: in the same file."`
 	Uplink   size       `placeholder:"RATE" help:"Send to peers at most RATE bytes a second. Default: what the line is measured to bear."`
-	Rescan   span       `default:"5s" placeholder:"TIME" help:"How often to look for changes."`
+	Rescan   span       `placeholder:"TIME" help:"How often to look for changes. Default: 5s for a folder, 5m for a URL."`
 	Reach    reachFlags `embed:""`
 }
 
@@ -41,13 +47,20 @@ func (c *seedCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if strings.HasPrefix(c.Source, "http://") || strings.HasPrefix(c.Source, "https://") {
+		return c.mirror(a, key, cache)
+	}
 	o := seedOptions{
-		dir: c.Dir, httpAddr: c.HTTPAddr, base: c.URL, rescan: time.Duration(c.Rescan),
+		dir: c.Source, httpAddr: cmp.Or(c.HTTPAddr, ":8080"), base: c.URL, rescan: cmp.Or(time.Duration(c.Rescan), folderRescan),
+		shed: load{mode: c.Shed, uplink: float64(c.Uplink)},
 	}
 	if o.node, err = a.nodeOptions(c.Reach, key, cache, a.listenOr(":0")); err != nil {
 		return err
 	}
 	o.node.uplink = int64(c.Uplink)
+	if c.Shed == shedAlways && len(a.common.Tracker) == 0 {
+		return usagef("--tracker HOST:PORT names one", "--shed always needs a tracker: without one readers do not find each other")
+	}
 	if err := c.publish(&o); err != nil {
 		return err
 	}
@@ -99,6 +112,7 @@ type seedOptions struct {
 	base     string // public URL of the folder; "" is httpAddr's
 	rescan   time.Duration
 	node     nodeOptions
+	shed     load        // the zero value never sheds
 	tls      *tls.Config // nil: plain HTTP
 	// sign returns who signs the site; nil, or a nil signer, for nobody.
 	sign func(base *url.URL) (*signer, error)
@@ -114,6 +128,7 @@ type seed struct {
 	key      ed25519.PrivateKey
 	log      *slog.Logger
 	server   *http.Server
+	known    atomic.Bool // a tracker has taken an announcement
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the publishing goroutine has ended
 }
@@ -147,7 +162,7 @@ func (s *seed) start(ctx context.Context, o seedOptions) error {
 		l.Close()
 		return err
 	}
-	s.server = newServer(s.site.handler(s.folder), s.log)
+	s.server = newServer(&shedder{next: s.site.handler(s.folder), ready: s.known.Load, version: s.folder.version, now: time.Now, load: o.shed}, s.log)
 	if o.tls != nil {
 		l = tls.NewListener(l, o.tls)
 	}
@@ -268,6 +283,7 @@ func (s *seed) announceBatch(ctx context.Context, batch []offer) (time.Duration,
 	if done.TTL <= 0 {
 		return 0, errors.New("nobody holds the announcement")
 	}
+	s.known.Store(true)
 	return done.TTL, nil
 }
 

@@ -82,6 +82,10 @@ func (n *Node) answered(p *plan, fl *flight, s *search, missing error) (*Respons
 	if fl.err != nil && errors.Is(fl.err, ErrClosed) {
 		return nil, ErrClosed
 	}
+	if version, ok := shedBy(p, fl.resp); ok {
+		s.stop()
+		return n.shed(p, version)
+	}
 	why := fl.err
 	if why == nil {
 		why = origin.StatusError(status)

@@ -219,6 +219,8 @@ func shortReason(err error) string {
 		return ""
 	case errors.As(err, &oe):
 		return oe.Reason
+	case errors.Is(err, errShed):
+		return err.Error()
 	}
 	return "down"
 }
