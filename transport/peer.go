@@ -39,6 +39,7 @@ type Peer struct {
 	Addr       netip.AddrPort // where it serves; UDP and TCP use the same number
 	Transports []string       // names of the transports it speaks
 	Ticket     string         // the locator's word that it named this peer to us; opaque, "" if none
+	Token      []byte         // opens the peer's gate on the wire at once; opaque, nil if none
 }
 
 // Speaks reports whether the peer announced the transport of that name.

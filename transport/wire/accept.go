@@ -29,6 +29,10 @@ func (n *Node) receive(b []byte, from netip.AddrPort) {
 		ok = n.receiveReply(b, from, now)
 	case typeData:
 		ok = n.receiveData(b, from, now)
+	case typeQuery:
+		ok = n.receiveQuery(b, from, now)
+	case typeAnswer:
+		ok = n.receiveAnswer(b, from, now)
 	}
 	if !ok {
 		n.count.refused.Add(1)

@@ -20,6 +20,7 @@ import (
 //	INTRODUCE 05 | peer 32                  asks to be introduced to a peer the receiver is connected with
 //	INTRO     06 | peer 32 | address 18 | NAT 1   names each of two peers to the other
 //	STRANGER  07 | peer 32                  the receiver of INTRODUCE does not know that peer
+//	GRANT     08 | grant 20                 the receiver may make tokens for the sender's gate (introducers)
 const (
 	controlBye       = 0x01
 	controlConfirm   = 0x02
@@ -28,6 +29,7 @@ const (
 	controlIntroduce = 0x05
 	controlIntro     = 0x06
 	controlStranger  = 0x07
+	controlGrant     = 0x08
 )
 
 // ErrStranger reports that an introducer does not know the peer asked for.
@@ -54,20 +56,54 @@ func (s *Session) control(p []byte, now time.Time) {
 		s.node.introduced(s, transport.PeerID(body[:32]), introduction{parseAddr(body[32:]), NATKind(body[50])}, now)
 	case p[0] == controlStranger && len(body) == 32:
 		s.node.answerIntroduction(s, transport.PeerID(body), introduction{})
+	case p[0] == controlGrant && len(body) == GrantSize:
+		if g, ok := ParseGrant(body); ok {
+			s.mu.Lock()
+			s.granted, s.grantedAt = g, now
+			s.mu.Unlock()
+		}
 	}
+}
+
+// KeepGranting lets the peer behind s, an introducer, make tokens of this node's for whom it
+// names us to: a reader that hears of us in an answer opens a session in one round trip.
+func (s *Session) KeepGranting() {
+	s.granting.Store(true)
+	s.giveGrant() // the sweep repeats it, should it be lost
+}
+
+func (s *Session) giveGrant() error {
+	return s.Send(channelControl, s.node.Grant().AppendBinary([]byte{controlGrant}))
 }
 
 // Discover asks a node for the address it sees us under. Any node answers, without
 // keeping anything.
 func (n *Node) Discover(ctx context.Context, addr netip.AddrPort) (netip.AddrPort, error) {
-	addr = unmap(addr)
+	got, err := n.exchange(ctx, unmap(addr), false)
+	return got.addr, err
+}
+
+// Probe reports whether a node answers at that very address, to a question that nobody else sees.
+// What the answer says of our own address counts for nothing: any stranger may be asked.
+func (n *Node) Probe(ctx context.Context, addr netip.AddrPort) bool {
+	_, err := n.exchange(ctx, unmap(addr), true)
+	return err == nil
+}
+
+// watch is an Ask outside of any dial that waits for its Token.
+type watch struct {
+	of     netip.AddrPort
+	probe  bool // an answer from elsewhere is none, and is believed in nothing
+	answer chan tokenMsg
+}
+
+// exchange sends an Ask until its Token comes.
+func (n *Node) exchange(ctx context.Context, addr netip.AddrPort, probe bool) (tokenMsg, error) {
 	var m askMsg
-	if _, err := rand.Read(m.nonce[:]); err != nil {
-		return netip.AddrPort{}, err
-	}
-	answer := make(chan tokenMsg, 1)
+	rand.Read(m.nonce[:]) // never fails
+	w := watch{addr, probe, make(chan tokenMsg, 1)}
 	n.mu.Lock()
-	n.watch[m.nonce] = answer
+	n.watch[m.nonce] = w
 	n.mu.Unlock()
 	defer func() {
 		n.mu.Lock()
@@ -78,14 +114,29 @@ func (n *Node) Discover(ctx context.Context, addr netip.AddrPort) (netip.AddrPor
 		n.write(m.append(nil), addr)
 		timer := time.NewTimer(firstRetry << try)
 		select {
-		case got := <-answer:
+		case got := <-w.answer:
 			timer.Stop()
-			return got.addr, nil
+			return got, nil
 		case <-ctx.Done():
 			timer.Stop()
-			return netip.AddrPort{}, ctx.Err()
+			return tokenMsg{}, ctx.Err()
 		case <-timer.C:
 		}
 	}
-	return netip.AddrPort{}, fmt.Errorf("asking %v for our address: %w", addr, ErrNoAnswer)
+	return tokenMsg{}, fmt.Errorf("asking %v for our address: %w", addr, ErrNoAnswer)
+}
+
+// tell gives a Token to the Ask that waits for it.
+func (w watch) tell(n *Node, m tokenMsg, from netip.AddrPort) bool {
+	if w.probe && from != w.of {
+		return false
+	}
+	if !w.probe {
+		n.observe(from, m.addr)
+	}
+	select {
+	case w.answer <- m:
+	default:
+	}
+	return true
 }

@@ -44,6 +44,9 @@ func (n *Node) Dial(ctx context.Context, addr netip.AddrPort, peer transport.Pee
 	if !n.allowed(addr) {
 		return nil, fmt.Errorf("wire: %v may not be dialled", addr)
 	}
+	if token == (Token{}) {
+		token = n.tokenFor(addr)
+	}
 	if len(first) > MaxFirst {
 		return nil, fmt.Errorf("%w: first packet of %d bytes", ErrTooLong, len(first))
 	}
@@ -122,7 +125,8 @@ func (n *Node) receiveToken(b []byte, from netip.AddrPort) bool {
 		return false
 	}
 	n.mu.Lock()
-	s, seen := n.dials[m.nonce], n.watch[m.nonce]
+	s := n.dials[m.nonce]
+	w, watched := n.watch[m.nonce]
 	if m.nonce == ([nonceSize]byte{}) {
 		s = n.diallingAt(from)
 	} else if conv, stale := staleConv(m.nonce); stale {
@@ -130,13 +134,8 @@ func (n *Node) receiveToken(b []byte, from netip.AddrPort) bool {
 	}
 	n.mu.Unlock()
 	switch {
-	case seen != nil:
-		n.observe(from, m.addr)
-		select {
-		case seen <- m:
-		default:
-		}
-		return true
+	case watched:
+		return w.tell(n, m, from)
 	case s == nil && m.nonce == ([nonceSize]byte{}):
 		return n.punchedFrom(from, m.token)
 	case s == nil || s.key.addr != from:

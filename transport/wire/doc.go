@@ -9,6 +9,8 @@
 //	Init  C3 | conv 4      | token 16           | Noise IK message 1 (payload: first packets)
 //	Reply C4 | conv 4      | Noise IK message 2
 //	Data  C5 | conv 4      | counter 4 | AEAD( channel 1 | packet )
+//	Query  C6 | nonce 8    | token 16 | length 2 | question | zeros up to 1,400 bytes
+//	Answer C7 | nonce 8    | token 16 | your address 18 | part 1 | parts 1 | answer
 //
 // Rules, in the order in which a datagram meets them:
 //

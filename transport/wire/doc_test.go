@@ -40,6 +40,9 @@ func examples() map[string][]byte {
 		"INTRODUCE": append([]byte{controlIntroduce}, peer[:]...),
 		"INTRO":     introPacket(peer, introduction{v4, NATCone}),
 		"STRANGER":  append([]byte{controlStranger}, peer[:]...),
+		"GRANT":     gate.grant(1, 7).AppendBinary([]byte{controlGrant}),
+		"Query":     queryMsg{nonce, Token{}, []byte("question")}.append(nil)[:64],
+		"Answer":    answerMsg{nonce, token, v4, 0, 1, []byte("answer")}.append(nil),
 	}
 }
 
@@ -107,6 +110,12 @@ func FuzzDatagrams(f *testing.F) {
 			same(m.append(nil))
 		}
 		if m, err := parseReply(b); err == nil {
+			same(m.append(nil))
+		}
+		if m, err := parseQuery(b); err == nil && bytes.Equal(b[queryHead+len(m.question):], make([]byte, MaxDatagram)[:len(b)-queryHead-len(m.question)]) {
+			same(m.append(nil)[:len(b)])
+		}
+		if m, err := parseAnswer(b); err == nil && !bytes.Equal(b[1+nonceSize+tokenSize:][:12], make([]byte, 12)) {
 			same(m.append(nil))
 		}
 		if m, err := parseData(b); err == nil {

@@ -30,6 +30,9 @@ type Config struct {
 	// proved its key and before its first packet: handlers set here miss nothing. It runs
 	// on the reading goroutine. May be nil.
 	Opened func(s *Session)
+	// Query hears questions outside of sessions, and answers them with their Answer. It runs on
+	// the reading goroutine. nil answers none.
+	Query func(q *Query)
 	// Allowed says whether datagrams may go to an address somebody else named
 	// (dials and introductions); nil allows every address.
 	Allowed func(netip.Addr) bool
@@ -56,15 +59,17 @@ type Node struct {
 	nat     natObserver
 	count   counters
 
-	mu       sync.Mutex
-	sessions map[sessionKey]*Session
-	peers    map[transport.PeerID]*Session // the latest session with each peer
-	groups   map[netip.Prefix]int          // sessions that peers opened, per network group
-	dials    map[[nonceSize]byte]*Session  // dialled and not yet open
-	watch    map[[nonceSize]byte]chan<- tokenMsg
-	punched  map[punchKey]struct{} // Connect calls under way
-	granted  map[uint32]int        // sessions on each grant that are not confirmed
-	closed   bool
+	mu        sync.Mutex
+	sessions  map[sessionKey]*Session
+	peers     map[transport.PeerID]*Session // the latest session with each peer
+	groups    map[netip.Prefix]int          // sessions that peers opened, per network group
+	dials     map[[nonceSize]byte]*Session  // dialled and not yet open
+	watch     map[[nonceSize]byte]watch
+	questions map[[nonceSize]byte]*question // ours, by their nonce without the try
+	tokens    map[netip.AddrPort]keptToken
+	punched   map[punchKey]struct{} // Connect calls under way
+	granted   map[uint32]int        // sessions on each grant that are not confirmed
+	closed    bool
 
 	sweepAt time.Time // time loop only
 	wake    chan struct{}
@@ -101,7 +106,7 @@ func Listen(conf Config) (*Node, error) {
 		conf.Log = slog.New(slog.DiscardHandler)
 	}
 	n := &Node{conf: conf, dh: dh, sessions: map[sessionKey]*Session{}, peers: map[transport.PeerID]*Session{},
-		groups: map[netip.Prefix]int{}, dials: map[[nonceSize]byte]*Session{}, watch: map[[nonceSize]byte]chan<- tokenMsg{},
+		groups: map[netip.Prefix]int{}, dials: map[[nonceSize]byte]*Session{}, watch: map[[nonceSize]byte]watch{}, questions: map[[nonceSize]byte]*question{}, tokens: map[netip.AddrPort]keptToken{},
 		punched: map[punchKey]struct{}{}, granted: map[uint32]int{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	// The concrete type and nothing that embeds it: a wrapper's own methods must not be passed by.
 	if n.udp, _ = conf.Conn.(*net.UDPConn); n.udp != nil {

@@ -100,7 +100,7 @@ func dialled(t *testing.T, n *Node, token Token) (*Session, []byte) {
 func TestRow16_NoTypeAmplifies(t *testing.T) {
 	for name, b := range examples() {
 		for _, size := range []int{1, len(b) - 1, len(b), len(b) + 1, MaxDatagram} {
-			n, c, _ := tapped(t, 1, Config{})
+			n, c, _ := tapped(t, 1, Config{Query: func(q *Query) { q.Answer(make([]byte, MaxAnswer)) }})
 			d := make([]byte, max(size, 1))
 			copy(d, b)
 			for range 100 {

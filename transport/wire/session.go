@@ -86,28 +86,32 @@ type Session struct {
 	older    *Session // the peer's session before this one; node.mu
 	handle   uint32   // the grant it was accepted on, until it is confirmed; node.mu
 
-	mu       sync.Mutex // guards what follows up to the blank line
-	state    sessionState
-	nat      NATKind // what the peer found itself behind
-	err      error
-	dial     *dial     // until a dialled session is open
-	initSent time.Time // when a dialled session's Init left last
-	reply    []byte    // of an accepted session until it is open, to be sent again
-	initSum  [sha256.Size]byte
-	send     link
-	sent     uint32 // packets sealed so far: the next counter
-	handlers [numChannels]func([]byte)
-	intros   map[chan introduction]transport.PeerID // Introduce calls under way
+	mu        sync.Mutex // guards what follows up to the blank line
+	state     sessionState
+	nat       NATKind // what the peer found itself behind
+	err       error
+	dial      *dial     // until a dialled session is open
+	initSent  time.Time // when a dialled session's Init left last
+	reply     []byte    // of an accepted session until it is open, to be sent again
+	initSum   [sha256.Size]byte
+	send      link
+	sent      uint32 // packets sealed so far: the next counter
+	handlers  [numChannels]func([]byte)
+	intros    map[chan introduction]transport.PeerID // Introduce calls under way
+	granted   Grant                                  // the peer's: makes tokens for its gate
+	grantedAt time.Time
 
 	recv   link         // reader goroutine only, like the next two
 	window replayWindow //
 	intro  allowance    //
 
-	confirms int // CONFIRMs that the time loop has repeated; it alone uses this
+	confirms int       // CONFIRMs that the time loop has repeated; it alone uses this and the next
+	gaveAt   time.Time // when it last gave a grant
 
 	lastHeard   atomic.Int64 // Unix nanoseconds
 	lastSent    atomic.Int64
 	keepAlive   atomic.Int64 // nanoseconds; 0 is off
+	granting    atomic.Bool  // the peer gets a grant every minute
 	established chan struct{}
 	done        chan struct{}
 }

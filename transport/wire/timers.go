@@ -13,6 +13,9 @@ const (
 	// confirmPatience is how long a dialler waits for something else to send, which
 	// confirms as well.
 	confirmPatience = 150 * time.Millisecond
+	// grantEvery is how often an introducer gets a grant: it holds for two minutes at least, and
+	// the packet with it may be lost.
+	grantEvery = time.Minute
 )
 
 // confirmSoon tells the accepter what NAT we are behind, if we know. Else anything we send
@@ -110,9 +113,13 @@ func (s *Session) runDial(now time.Time) time.Duration {
 
 // sweep ends the sessions that fell silent and keeps those open that want it.
 func (n *Node) sweep(now time.Time) {
-	var silent, keep, confirm []*Session
+	var silent, keep, confirm, grant []*Session
 	n.mu.Lock()
 	for _, s := range n.sessions {
+		if s.granting.Load() && now.Sub(s.gaveAt) >= grantEvery {
+			s.gaveAt = now
+			grant = append(grant, s)
+		}
 		alive := time.Duration(s.keepAlive.Load())
 		switch {
 		case now.UnixNano()-s.lastHeard.Load() >= int64(n.conf.Idle):
@@ -131,6 +138,9 @@ func (n *Node) sweep(now time.Time) {
 		if s.confirm() == nil {
 			s.confirms++
 		}
+	}
+	for _, s := range grant {
+		s.giveGrant() // fails where the session ends
 	}
 	for _, s := range keep {
 		s.Send(channelControl, append([]byte{controlPing}, make([]byte, nonceSize)...))

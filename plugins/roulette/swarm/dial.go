@@ -130,6 +130,7 @@ func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transp
 	}
 	defer s.Close()
 	s.KeepAlive(15 * time.Second)
+	s.KeepGranting()
 	n.post(func() { n.introducers[id] = s })
 	select {
 	case <-s.Done():
@@ -139,4 +140,9 @@ func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transp
 	case <-n.ctx.Done():
 		return wire.ErrClosed
 	}
+}
+
+// Ask asks a node something in one round trip, from the socket that its peers will meet.
+func (n *Node) Ask(ctx context.Context, addr netip.AddrPort, question []byte) ([]byte, error) {
+	return n.wire.Ask(ctx, addr, question)
 }

@@ -74,7 +74,7 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 		if len(f.named) < maxNamed {
 			f.named[p.Addr] = p
 		}
-		if in := (roulette.Introduction{Peer: p}); len(joins) < joinAtOnce {
+		if in := (roulette.Introduction{Peer: p, Token: p.Token}); len(joins) < joinAtOnce {
 			joins = append(joins, in)
 		} else {
 			rest = append(rest, in)
