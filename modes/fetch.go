@@ -85,6 +85,8 @@ func (a *app) openFetchNode(c *fetchCmd) (*node, error) {
 		return nil, err
 	}
 	o.connect = time.Duration(c.ConnectTimeout)
+	level, err := trust.ParseLevel(c.Trust)
+	o.everything = err != nil || level < trust.Notary
 	return openNode(a.ctx, o)
 }
 

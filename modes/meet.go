@@ -2,9 +2,7 @@ package modes
 
 import (
 	"context"
-	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -18,6 +16,22 @@ import (
 // nodes that have sessions with them.
 type introducible interface {
 	AddIntroducer(ctx context.Context, addr netip.AddrPort, id transport.PeerID) error
+}
+
+// asking is a transport that sends questions from the socket that its peers meet: a tracker's answer by UDP brings
+// introductions to that very address.
+type asking interface {
+	Ask(ctx context.Context, addr netip.AddrPort, question []byte) ([]byte, error)
+}
+
+// askThrough returns how to ask trackers by UDP; nil if no transport can.
+func askThrough(transports []transport.Transport) func(context.Context, netip.AddrPort, []byte) ([]byte, error) {
+	for _, t := range transports {
+		if a, ok := t.(asking); ok {
+			return a.Ask
+		}
+	}
+	return nil
 }
 
 // meeting keeps a UDP session with each tracker, so that peers can be introduced
@@ -34,8 +48,9 @@ type meeting struct {
 	work sync.WaitGroup
 }
 
-// How long to wait before a tracker's rendezvous is tried again.
+// How long a lookup goes alone, and how long to wait before a tracker's rendezvous is tried again.
 const (
+	meetBeside  = 500 * time.Millisecond
 	meetAgain   = 2 * time.Second
 	meetLongest = time.Minute
 )
@@ -53,7 +68,10 @@ func newMeeting(l peer.Locator, clients []*client.Client, transports []transport
 
 // Lookup implements peer.Locator.
 func (m *meeting) Lookup(ctx context.Context, key resource.Key) (peer.Found, error) {
-	m.start()
+	// The answer says where to open the session, and opens the tracker's gate for it. When that takes long the
+	// session is opened meanwhile.
+	defer time.AfterFunc(meetBeside, m.start).Stop()
+	defer m.start()
 	return m.Locator.Lookup(ctx, key)
 }
 
@@ -77,8 +95,8 @@ func (m *meeting) start() {
 func (m *meeting) keep(c *client.Client, t introducible) {
 	for wait := meetAgain; m.ctx.Err() == nil; wait = min(2*wait, meetLongest) {
 		began := time.Now()
-		if addr, id, ok := m.locate(c); ok {
-			_ = t.AddIntroducer(m.ctx, addr, id) // ends when the session does; the next turn tries again
+		if addr, id, err := c.Rendezvous(m.ctx); err == nil && id != nil {
+			_ = t.AddIntroducer(m.ctx, addr, *id) // ends when the session does; the next turn tries again
 		}
 		if time.Since(began) > meetLongest {
 			wait = meetAgain
@@ -88,24 +106,6 @@ func (m *meeting) keep(c *client.Client, t introducible) {
 		case <-time.After(wait):
 		}
 	}
-}
-
-// locate asks a tracker for the key of its UDP sessions, which are on its TCP port's number.
-func (m *meeting) locate(c *client.Client) (netip.AddrPort, transport.PeerID, bool) {
-	info, err := c.Info(m.ctx)
-	if err != nil || info.Key == nil {
-		return netip.AddrPort{}, transport.PeerID{}, false
-	}
-	host, port := c.Address()
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return netip.AddrPort{}, transport.PeerID{}, false
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(m.ctx, "ip", host)
-	if err != nil || len(addrs) == 0 {
-		return netip.AddrPort{}, transport.PeerID{}, false
-	}
-	return netip.AddrPortFrom(addrs[0].Unmap(), uint16(number)), *info.Key, true
 }
 
 func (m *meeting) close() {

@@ -32,6 +32,7 @@ type reachFlags struct {
 	Patience     span   `default:"3s" placeholder:"TIME" help:"How long the origin may take to begin before a copy is looked for."`
 	StallTimeout span   `default:"10s" placeholder:"TIME" help:"How long a body may pause before a copy is looked for."`
 	SlowRate     size   `default:"4K" placeholder:"RATE" help:"An origin that sends less a second over the stall timeout is helped by peers; 0 never."`
+	Near         bool   `help:"Ask for peers of the own network (/16, or /32 of IPv6) first, for who pays for a long way."`
 }
 
 // slowRate is --slow-rate as peer.Config has it, where 0 is the default and less is never.
@@ -60,6 +61,8 @@ type nodeOptions struct {
 	stall        time.Duration
 	uplink       int64 // bytes per second the node may send; 0 is measured
 	slowRate     int64 // see peer.Config; 0 is its default
+	near         bool  // peers of the own network group first
+	everything   bool  // others than notaries may be believed: all that witnesses say is needed
 	connect      time.Duration
 	config       *config // options of transports; nil for none
 	notaries     notaryMemory
@@ -79,7 +82,7 @@ func (a *app) nodeOptions(reach reachFlags, key ed25519.PrivateKey, cacheDir, li
 	}
 	return nodeOptions{
 		key: key, cacheDir: cacheDir, trackers: a.common.Tracker, listen: listen, transport: reach.Transport,
-		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout), slowRate: reach.slowRate(),
+		allowPrivate: a.common.AllowPrivate, patience: time.Duration(reach.Patience), stall: time.Duration(reach.StallTimeout), slowRate: reach.slowRate(), near: reach.Near,
 		config: &a.config, notaries: remembered, trust: whom, log: a.log,
 	}, nil
 }
@@ -205,7 +208,7 @@ func (n *node) dialTrackers(o nodeOptions, names []string) (func() map[resource.
 	}
 	for _, addr := range o.trackers {
 		// A tracker is the user's own choice and may well be on a private network.
-		c, err := client.New(client.Config{Addr: addr, Key: o.key, Port: port, Transports: names, Timeout: 5 * time.Second})
+		c, err := client.New(client.Config{Addr: addr, Key: o.key, Port: port, Transports: names, Ask: askThrough(n.transports), Near: o.near, Everything: o.everything || o.trust.Quorum > 1 || len(o.trust.Notaries) > 0, Timeout: 5 * time.Second})
 		if err != nil {
 			return nil, usagef("--tracker takes HOST:PORT, and #KEY behind it to pin its notary", "--tracker: %w", err)
 		}

@@ -42,13 +42,14 @@ func newNotaries(l peer.Locator, clients []*client.Client, memory notaryMemory, 
 	return n
 }
 
-// Lookup asks the trackers, and beside that those without a pinned key who they are.
+// Lookup asks the trackers, and then those without a pinned key who they are, unless that came
+// with the answer.
 func (n *notaries) Lookup(ctx context.Context, key resource.Key) (peer.Found, error) {
+	found, err := n.Locator.Lookup(ctx, key)
 	var wg sync.WaitGroup
 	for _, c := range n.clients {
 		wg.Go(func() { n.learn(ctx, c) })
 	}
-	found, err := n.Locator.Lookup(ctx, key)
 	wg.Wait()
 	return found, err
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"nt/tracker"
+	"nt/tracker/storetest"
 	"nt/transport"
 	"nt/transport/wire"
 )
@@ -31,6 +33,13 @@ func wireDatagram(kind byte, size int) []byte {
 	return b
 }
 
+// query is a Query of the wire without a token, padded to the size.
+func query(size int, question []byte) []byte {
+	b := append([]byte{0xC6, 1, 2, 3, 4, 5, 6, 7, 8}, make([]byte, 16)...)
+	b = append(binary.BigEndian.AppendUint16(b, uint16(len(question))), question...)
+	return append(b, make([]byte, max(0, size-len(b)))...)
+}
+
 // TestRow16_SilentSourcesGetNoMoreThanTheySent sends every type of datagram that the
 // tracker's socket knows, and some that it does not, from a source each that then says nothing more.
 func TestRow16_SilentSourcesGetNoMoreThanTheySent(t *testing.T) {
@@ -41,6 +50,7 @@ func TestRow16_SilentSourcesGetNoMoreThanTheySent(t *testing.T) {
 	defer r.close(t.Context())
 	const magic = 0x41727101980
 	ask := append([]byte{0xC1, 1, 2, 3, 4, 5, 6, 7, 8}, make([]byte, 55)...)
+	join := tracker.Join{Key: storetest.Key("page")}.Append(nil)
 	sources := map[string]*silentSource{}
 	for name, c := range map[string]struct {
 		datagram []byte
@@ -57,7 +67,15 @@ func TestRow16_SilentSourcesGetNoMoreThanTheySent(t *testing.T) {
 		"wire: Init, cut":                      {wireDatagram(0xC3, 60), false},
 		"wire: Reply to nothing":               {wireDatagram(0xC4, 53), false},
 		"wire: Data of no session":             {wireDatagram(0xC5, 500), false},
-		"wire: type of tomorrow":               {wireDatagram(0xC6, 300), false},
+		"wire: Query, nonsense":                {wireDatagram(0xC6, 300), false},
+		"wire: Query, no join":                 {query(1400, []byte("what?")), true},
+		"wire: Query, no room for an answer":   {query(40, []byte("what?")), false},
+		"wire: Query, short, no join":          {query(60, []byte("what?")), true},
+		"wire: join":                           {query(1400, join), true},
+		"wire: join, little room":              {query(200, join), true},
+		"wire: join, hardly any room":          {query(100, join), true},
+		"wire: Answer nobody asked for":        {wireDatagram(0xC7, 500), false},
+		"wire: type of tomorrow":               {wireDatagram(0xC8, 300), false},
 		"wire: type of yesterday":              {wireDatagram(0xC0, 300), false},
 		"bep: connect":                         {bepRequest(magic, 0, 16), true},
 		"bep: connect, longer":                 {bepRequest(magic, 0, 98), true},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -70,12 +71,17 @@ func (c *trackerCmd) Run(a *app) error {
 }
 
 // choose reads --store.
-func (c *trackerCmd) choose(a *app, o *trackerOptions) (err error) {
+func (c *trackerCmd) choose(a *app, o *trackerOptions) error {
+	statements, err := a.env.statePath(statementsFile)
+	if err != nil {
+		return err
+	}
+	o.marks = filepath.Dir(statements)
 	scheme, _, _ := strings.Cut(c.Store, "://")
 	switch {
 	case c.Store == "memory":
-		o.statements, err = a.env.statePath(statementsFile)
-		return err
+		o.statements = statements
+		return nil
 	case scheme == "redis" || scheme == "rediss":
 		o.redis, o.node = c.Store, c.NodeAddr
 		return nil
@@ -97,6 +103,7 @@ type trackerOptions struct {
 	profiles     bool
 	certs        *certificates // nil: no TLS
 	statements   string        // file they are kept in over a restart; "" keeps none
+	marks        string        // directory that tells a restart from a start; "" takes every start for the first
 	redis        string        // URL; "" for a tracker alone
 	node         string        // HOST:PORT for the other nodes; "" is that of the listener
 	tcp          net.Listener  // open already, if not nil; listen is not used then

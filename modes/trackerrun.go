@@ -21,6 +21,7 @@ import (
 	"nt/tracker/redis"
 	"nt/tracker/rendezvous"
 	"nt/tracker/udp"
+	"nt/transport/wire"
 )
 
 // How a tracker's memory is shared out. What is left is the garbage collector's
@@ -53,6 +54,7 @@ type runningTracker struct {
 	server  *tracker.Server
 	udp     *udp.Socket
 	meet    *rendezvous.Server
+	joins   *tracker.JoinDoor
 	leave   func() // hands over to the other nodes
 	stop    func() // ends the notary and waits for it
 }
@@ -97,14 +99,18 @@ func (o trackerOptions) start() (*runningTracker, error) {
 		return nil, err
 	}
 	r.udp = udp.New(o.udp)
-	meetConf := rendezvous.Config{Conn: r.udp.Wire(), Key: o.key, Log: o.log, MaxSessions: int(o.share(sessionShare) / sessionBytes)}
+	meetConf := rendezvous.Config{Conn: r.udp.Wire(), Key: o.key, Log: o.log, MaxSessions: int(o.share(sessionShare) / sessionBytes),
+		Query: func(q *wire.Query) { r.joins.Ask(q.From, q.Question, q) }} // datagrams are read when all is set
 	if !o.allowPrivate {
 		meetConf.Allowed = safedial.PublicAddr
 	}
 	if r.meet, err = rendezvous.New(meetConf); err != nil {
 		return nil, err
 	}
-	cfg.Rendezvous = r.meet
+	cfg.Rendezvous, cfg.Prober, cfg.Heard = r.meet, &prober{r.meet}, r.mark
+	if cfg.Settled, err = r.settled(time.Now()); err != nil {
+		o.log.Warn("it is not known whether this is a restart", "err", err)
+	}
 	logic, err := tracker.New(cfg)
 	if err != nil {
 		r.meet.Close()
@@ -117,6 +123,7 @@ func (o trackerOptions) start() (*runningTracker, error) {
 		apiConf.Nodes = r.cluster
 	}
 	r.api = tracker.NewAPI(logic, apiConf)
+	r.joins = tracker.NewJoinDoor(logic, tracker.JoinConfig{Rate: o.rate, Token: o.token})
 	r.server = tracker.NewServer(r.api, int(o.share(connShare)/tracker.ConnBytes))
 	r.watch(eye, logic)
 	go r.serve()             // ends with Shutdown
@@ -195,6 +202,7 @@ func (r *runningTracker) reload(a *app) {
 	}
 	r.token.Store(&c.Tracker.Token)
 	r.api.Reconfigure(c.Tracker.Rate, c.Tracker.Token)
+	r.joins.Reconfigure(c.Tracker.Rate, c.Tracker.Token)
 	r.options.log.Info("reloaded: rate, token, list of torrents and certificate")
 }
 

@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
+
+	"nt/tracker"
 )
 
 const (
@@ -83,4 +86,47 @@ func (r *runningTracker) save() error {
 		os.Remove(f.Name()) // else it would stay for ever
 	}
 	return err
+}
+
+// announcedFile is the name of the file whose age tells when a tracker at a port last heard an announcement.
+const announcedFile = "announced-"
+
+// settleSlack is for peers that met the tracker dead and made a pause.
+const settleSlack = 10 * time.Second
+
+// settled returns until when holders may be missing: if a tracker at this port heard
+// announcements lately, they held in a memory that is gone. Zero if nobody was forgotten.
+func (r *runningTracker) settled(now time.Time) (time.Time, error) {
+	if r.options.marks == "" {
+		return time.Time{}, nil
+	}
+	info, err := os.Stat(r.markPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	hold := r.options.hold
+	if hold <= 0 {
+		hold = tracker.DefaultTTL
+	}
+	if age := now.Sub(info.ModTime()); age < 0 || age > max(hold, tracker.DefaultMax) {
+		return time.Time{}, nil
+	}
+	return now.Add(hold + settleSlack), nil
+}
+
+func (r *runningTracker) markPath() string {
+	return filepath.Join(r.options.marks, announcedFile+strconv.Itoa(int(portOf(r.addr))))
+}
+
+// mark touches the file: an announcement was heard.
+func (r *runningTracker) mark() {
+	if r.options.marks == "" {
+		return
+	}
+	if err := os.WriteFile(r.markPath(), []byte("\n"), 0o600); err != nil {
+		r.options.log.Error("a restart would not be told from a start", "err", err)
+	}
 }

@@ -21,8 +21,10 @@ const (
 	// announceTimeout bounds one announcement, leaveTimeout the goodbye.
 	announceTimeout = 15 * time.Second
 	leaveTimeout    = 3 * time.Second
-	// The locator's TTL is taken as within these.
-	minTTL, defaultTTL, maxTTL = 30 * time.Second, 10 * time.Minute, 24 * time.Hour
+	// The locator's TTL is taken as within these, and as no less than so much for each thing announced: a
+	// locator that forgets fast must not fill the uplink.
+	minTTL, defaultTTL, maxTTL = time.Second, 10 * time.Minute, 24 * time.Hour
+	ttlEach                    = 50 * time.Millisecond
 	// Between attempts at a locator that does not answer.
 	minBackoff, maxBackoff = time.Second, 5 * time.Minute
 	// recount is how old the list of what the store holds may be.
@@ -53,8 +55,9 @@ type announced struct {
 	url, encoding string
 	object        chunker.ObjectID
 	due           time.Time
-	fresh         bool // stored just now, so certainly there
-	index         int  // in the heap
+	header        chunker.Header // once it was at hand
+	fresh         bool           // stored just now, so certainly there
+	index         int            // in the heap
 }
 
 // announcer keeps what may be shared announced (N10). Its goroutine owns the heap.
@@ -200,6 +203,9 @@ func (a *announcer) put(e cache.Entry, due time.Time, fresh bool) {
 	} else if it.object == e.Object() && it.due.After(due) && it.fresh {
 		return
 	}
+	if it.object != e.Object() {
+		it.header = chunker.Header{}
+	}
 	it.object, it.due, it.fresh = e.Object(), due, fresh
 	if it.index < 0 {
 		heap.Push(&a.items, it)
@@ -237,7 +243,7 @@ func (a *announcer) step(ctx context.Context) {
 		return
 	}
 	a.failures, a.said = 0, true
-	next := a.cfg.Now().Add(again(answer.TTL, a.cfg.Rand())) // one for all, so that a batch stays one
+	next := a.cfg.Now().Add(again(max(answer.TTL, ttlEach*time.Duration(len(a.items))), a.cfg.Rand())) // one for all, so that a batch stays one
 	for i, it := range batch {
 		if reason, refused := answer.Refused[i]; refused {
 			a.cfg.Log.Info("announcement refused", "url", it.url, "reason", reason)
@@ -285,9 +291,21 @@ func (a *announcer) announcement(it *announced) (Announcement, bool) {
 		if !it.fresh && !a.holds(e.Object()) {
 			continue
 		}
-		return Announcement{Statement: e.Statement, URL: it.url}, true
+		return Announcement{Statement: e.Statement, URL: it.url, Header: a.headerOf(it)}, true
 	}
 	return Announcement{}, false
+}
+
+// headerOf returns the object's header, which is read when the object was stored just now: later
+// that would make it look used.
+func (a *announcer) headerOf(it *announced) chunker.Header {
+	if it.fresh && it.header == (chunker.Header{}) {
+		if obj, err := a.cfg.Store.OpenObject(it.object); err == nil {
+			it.header, _ = obj.Header()
+			obj.Close()
+		}
+	}
+	return it.header
 }
 
 // holds reports whether the store holds the whole object, from a list made now

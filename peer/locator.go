@@ -34,6 +34,11 @@ type Found struct {
 	// FirstOutage is when the locator first heard from somebody who could not
 	// reach the origin, by the locator's clock; zero if never.
 	FirstOutage time.Time
+	// Headers are those of the objects that are known; each is the object's, for its hash is its name.
+	Headers map[chunker.ObjectID]chunker.Header
+	// Settling is for how long holders may be missing because a locator has restarted and not
+	// everybody has told it again what he has; 0 when all should be known.
+	Settling time.Duration
 }
 
 // Holder is a peer that claims an object of the resource.
@@ -49,6 +54,8 @@ type Announcement struct {
 	Statement resource.Statement
 	// URL is told only to a locator that is a notary and must fetch it itself.
 	URL string
+	// Header is that of the statement's object; the zero Header if it is not at hand.
+	Header chunker.Header
 }
 
 // Announced is a locator's answer to a batch.

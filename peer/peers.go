@@ -23,7 +23,7 @@ const lookupTimeout = 5 * time.Second
 // bytes are here and proved. It returns what was tried when there is none.
 func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*found, []Attempt, error) {
 	key := p.url.Key()
-	known, err := n.lookup(ctx, key)
+	known, err := n.lookupSettled(ctx, key)
 	if err != nil {
 		return nil, []Attempt{{"locator", err}}, nil
 	}
@@ -32,7 +32,7 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 	policy.Claim = n.claim(ctx, p, true)
 	candidates := trust.Judge(n.cfg.Now(), key, append(n.foreign(known.Evidence), n.ownWord(p)...), known.FirstOutage, policy)
 	if len(candidates) == 0 {
-		return nil, []Attempt{{"peers", errNoHolder}}, nil
+		return nil, []Attempt{{"peers", nobodyYet(known)}}, nil
 	}
 	var tried []Attempt
 	low := &UntrustedError{URL: p.name(), Need: p.min, Liars: n.said.proofs(known.Evidence)}
@@ -57,6 +57,8 @@ func (n *Node) findPeers(ctx context.Context, p *plan, accept acceptFunc) (*foun
 			low.Found, low.Risky = append(low.Found, c), true
 		case pin.otherwise:
 			low.Found = append(low.Found, c)
+		case errors.Is(err, errNoHolder):
+			tried = append(tried, Attempt{"peers", nobodyYet(known)})
 		default:
 			tried = append(tried, Attempt{"peers", err})
 		}
@@ -132,6 +134,11 @@ func (n *Node) startFetch(ctx context.Context, p *plan, cand trust.Candidate, pi
 		return nil, fmt.Errorf("making room for the copy: %w", err)
 	}
 	c.obj = obj
+	if h, ok := known.Headers[cand.Statement.Object]; ok {
+		if err := obj.Begin(h); err != nil { // then peers tell, as they do without
+			n.cfg.Log.Debug("a locator's header is not taken", "object", cand.Statement.Object, "err", err)
+		}
+	}
 	if c.fetch, err = n.fetches.enter(n, c.entry, holdersOf(known, cand.Statement), p.req.Limit); err == nil {
 		err = c.begin(ctx)
 	}

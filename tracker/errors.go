@@ -27,6 +27,8 @@ const (
 	ReasonNotFound    Reason = "not_found"
 	ReasonMethod      Reason = "method"
 	ReasonToken       Reason = "bad_token"
+	ReasonSilent      Reason = "endpoint_silent" // nothing answers at the announced endpoint
+	ReasonNode        Reason = "not_a_node"      // what only the nodes of one tracker may ask
 )
 
 // reasons lists all of them, for the counters.
@@ -35,6 +37,7 @@ func reasons() []Reason {
 		ReasonMalformed, ReasonTooLarge, ReasonSignature, ReasonClock, ReasonStale, ReasonAddress, ReasonRate,
 		ReasonStatement, ReasonURL, ReasonQuota, ReasonSwarmQuota, ReasonFull, ReasonVersions,
 		ReasonTicket, ReasonBusy, ReasonUnavailable, ReasonNotFound, ReasonMethod, ReasonToken,
+		ReasonSilent, ReasonNode,
 	}
 }
 

@@ -129,7 +129,7 @@ func route(path string) (endpoint, bool) {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.nodes != nil && strings.HasPrefix(r.URL.Path, "/node/") {
-		a.nodes.ServeHTTP(w, r)
+		a.serveNode(w, r)
 		return
 	}
 	answer, err := a.serve(w, r)
@@ -139,6 +139,30 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case answer != nil: // a page has answered already
 		a.write(w, http.StatusOK, answer)
 	}
+}
+
+// serveNode lets another node in and counts who is none.
+func (a *API) serveNode(w http.ResponseWriter, r *http.Request) {
+	seen := &statusWriter{ResponseWriter: w}
+	a.nodes.ServeHTTP(seen, r)
+	switch seen.status {
+	case http.StatusForbidden:
+		a.tracker.refused(refuse(ReasonNode, "not a node"))
+	case http.StatusBadRequest:
+		a.tracker.refused(refuse(ReasonMalformed, "not a node's message"))
+	}
+}
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -291,6 +315,8 @@ func statusOf(r Reason) (status, retryAfter int) {
 		return http.StatusTooManyRequests, 1
 	case ReasonBusy, ReasonFull:
 		return http.StatusServiceUnavailable, 2
+	case ReasonSilent:
+		return http.StatusServiceUnavailable, 1
 	case ReasonUnavailable:
 		return http.StatusServiceUnavailable, 10
 	case ReasonNotFound:

@@ -45,6 +45,7 @@ type Item struct {
 	// Statement is the peer's own, or the one that made a copy from peers believable.
 	Statement resource.Statement `json:"statement"`
 	URL       string             `json:"url,omitempty"`
+	FMD       FMD                `json:"fmd,omitempty"` // header of the statement's object
 }
 
 // AnnounceResponse says for how long the accepted items hold, in seconds.
@@ -66,11 +67,16 @@ type LookupRequest struct {
 	Want int    `json:"want,omitempty"` // peers per key
 	Port uint16 `json:"port,omitempty"` // the asker's own serving port, to leave it out
 	Near bool   `json:"near,omitempty"` // peers of the asker's own network group first
+	// Complete: the asker has everything, and wants statements and no peers.
+	Complete bool `json:"complete,omitempty"`
 }
 
 // LookupResponse has one result per key, in the order of the request.
 type LookupResponse struct {
 	Results Results `json:"results"`
+	// Settling is for how many seconds holders may be missing because the tracker has
+	// restarted and not everybody has announced again; 0 when all should be known.
+	Settling int64 `json:"settling,omitempty"`
 }
 
 // Result is what is known of one key: nobody is an empty list (N9).
@@ -79,6 +85,7 @@ type Result struct {
 	Peers       Peers        `json:"peers"`
 	Statements  LoggedList   `json:"statements"`
 	FirstOutage int64        `json:"first_outage,omitempty"` // Unix seconds; 0 when never reported before
+	FMDs        FMDs         `json:"fmds,omitempty"`         // headers of the objects, of those that are known
 }
 
 // PeerEntry is one holder in a Result.
@@ -88,6 +95,7 @@ type PeerEntry struct {
 	Transports []string         `json:"transports"`
 	Object     chunker.ObjectID `json:"object"`
 	Ticket     string           `json:"ticket"`
+	Token      []byte           `json:"-"` // opens the peer's gate to whoever asked by UDP
 }
 
 // Logged is a statement with what the tracker adds to it.

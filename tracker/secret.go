@@ -46,10 +46,14 @@ func (s Secret) tickets(now time.Time, asker Group) *ticketer {
 }
 
 func (t *ticketer) ticket(key resource.Key, peer transport.PeerID) string {
+	return base64.RawURLEncoding.EncodeToString(t.raw(key, peer))
+}
+
+// raw returns the ticket's bytes, until the next call: key, peer, and joinTicket more.
+func (t *ticketer) raw(key resource.Key, peer transport.PeerID) []byte {
 	copy(t.buf, key[:])
 	copy(t.buf[32:], peer[:])
-	b := sumTicket(t.mac, t.buf, t.asker)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return sumTicket(t.mac, t.buf, t.asker)
 }
 
 // sumTicket appends the MAC over a ticket's body and the asker's group.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/transport"
 )
@@ -33,6 +34,13 @@ type Config struct {
 	Notary Notary
 	// Rendezvous knows where live peers are seen; nil for a tracker without UDP.
 	Rendezvous Rendezvous
+	// Prober asks announced endpoints whether they answer; nil takes them as they come.
+	Prober Prober
+	// Settled is until when holders that announced before a restart may be missing; zero for a
+	// tracker that has forgotten nobody.
+	Settled time.Time
+	// Heard is told once a second at most that announcements were taken. May be nil.
+	Heard func()
 }
 
 // Times an announcement may hold.
@@ -68,6 +76,9 @@ type Tracker struct {
 	count   *counters
 	checked *verified
 	ages    *keyAges
+	fmds    *fmdTable
+	proofs  *proofs
+	heardAt atomic.Int64 // Unix seconds
 }
 
 // New returns a Tracker over cfg.Store.
@@ -85,7 +96,7 @@ func New(cfg Config) (*Tracker, error) {
 		rand.Read(cfg.Secret[:]) // never fails
 	}
 	seed := binary.BigEndian.Uint64(cfg.Secret.mac("sample", nil))
-	return &Tracker{cfg: cfg, seed: seed, count: newCounters(), checked: &verified{seed: maphash.MakeSeed()}, ages: newKeyAges()}, nil
+	return &Tracker{cfg: cfg, seed: seed, count: newCounters(), checked: &verified{seed: maphash.MakeSeed()}, ages: newKeyAges(), fmds: newFMDTable(), proofs: newProofs()}, nil
 }
 
 func orDefault(d, def time.Duration) time.Duration {
@@ -117,10 +128,14 @@ func (t *Tracker) Announce(now time.Time, from netip.Addr, req AnnounceRequest) 
 	if err := t.checkAnnouncer(now, from, req); err != nil {
 		return AnnounceResponse{}, t.refused(err)
 	}
+	addr, err := t.prove(now, netip.AddrPortFrom(from, req.Peer.Port), req)
+	if err != nil {
+		return AnnounceResponse{}, t.refused(err)
+	}
 	ttl := t.clipTTL(now, req)
 	resp := AnnounceResponse{TTL: t.told(ttl), Refused: Refusals{}}
 	taken, index, urls := t.sift(req, &resp)
-	p := Announcer{ID: req.Peer.ID, Addr: netip.AddrPortFrom(from, req.Peer.Port), Transports: req.Peer.Transports, Said: req.Time}
+	p := Announcer{ID: req.Peer.ID, Addr: addr, Transports: req.Peer.Transports, Said: req.Time}
 	errs, err := t.cfg.Store.Announce(now, ttl, p, taken)
 	if err != nil {
 		return AnnounceResponse{}, t.refused(err)
@@ -137,6 +152,10 @@ func (t *Tracker) Announce(now time.Time, from netip.Addr, req AnnounceRequest) 
 		if !urls[i].IsZero() {
 			t.cfg.Notary.Offer(now, urls[i], st)
 		}
+		t.keepFMD(st.Object, req.Items[index[i]].FMD)
+	}
+	if at := now.Unix(); t.cfg.Heard != nil && len(resp.Refused) < len(req.Items) && t.heardAt.Swap(at) != at {
+		t.cfg.Heard()
 	}
 	slices.SortFunc(resp.Refused, func(a, b Refusal) int { return a.Index - b.Index })
 	return resp, nil
@@ -216,85 +235,14 @@ func (t *Tracker) Leave(now time.Time, req LeaveRequest) (LeaveResponse, error) 
 	return LeaveResponse{}, t.refused(err)
 }
 
-// Lookup answers who holds the keys (N9) to somebody at the address from.
-func (t *Tracker) Lookup(now time.Time, from netip.Addr, req LookupRequest) (LookupResponse, error) {
-	t.count.lookups.Add(1)
-	if len(req.Keys) == 0 || len(req.Keys) > MaxKeys {
-		return LookupResponse{}, t.refused(refuse(ReasonMalformed, "keys must have 1 to %d entries", MaxKeys))
+// keepFMD remembers the header that came with an announcement, if it is the object's.
+func (t *Tracker) keepFMD(id chunker.ObjectID, fmd FMD) {
+	if len(fmd) == 0 {
+		return
 	}
-	if req.Want < 0 || req.Want > MaxWant {
-		return LookupResponse{}, t.refused(refuse(ReasonMalformed, "want must be 1 to %d", MaxWant))
+	if h, err := chunker.ParseHeaderFor(id, fmd); err == nil {
+		t.fmds.put(id, h)
 	}
-	if req.Want == 0 {
-		req.Want = DefaultWant
-	}
-	asker := netip.AddrPortFrom(from.Unmap(), req.Port)
-	rnd := mrand.New(mrand.NewPCG(t.seed, t.draws.Add(1)))
-	resp := LookupResponse{Results: make(Results, 0, len(req.Keys))}
-	for _, key := range req.Keys {
-		t.count.keys.Add(1)
-		r, err := t.lookup(now, asker, key, req, rnd)
-		if err != nil {
-			return LookupResponse{}, t.refused(err)
-		}
-		resp.Results = append(resp.Results, r)
-	}
-	return resp, nil
-}
-
-func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, req LookupRequest, rnd *mrand.Rand) (Result, error) {
-	swarm, err := t.cfg.Store.Lookup(now, key, candidates(req.Want, req.Near), rnd)
-	if err != nil {
-		return Result{}, err
-	}
-	res := Result{Key: key, Statements: LoggedList{}, FirstOutage: swarm.FirstOutage}
-	tickets := t.cfg.Secret.tickets(now, WideGroup(asker.Addr()))
-	chosen := handOut(now, swarm.Holders, req.Want, asker, req.Near, rnd)
-	res.Peers = make(Peers, 0, len(chosen))
-	for _, h := range chosen {
-		res.Peers = append(res.Peers, PeerEntry{
-			ID: h.ID, Addr: t.endpoint(h).String(), Transports: h.Transports, Object: h.Object,
-			Ticket: tickets.ticket(key, h.ID),
-		})
-	}
-	for _, k := range swarm.Statements {
-		l := Logged{Statement: k.Statement, LoggedAt: k.LoggedAt, KeySince: t.keySince(k)}
-		if !k.Relayed {
-			l.Group = t.cfg.Secret.groupLabel(k.From.Widen())
-		}
-		res.Statements = append(res.Statements, l)
-	}
-	return res, nil
-}
-
-// endpoint returns where to reach a holder: behind a NAT that is where its
-// session comes from, not what it announced (F43).
-func (t *Tracker) endpoint(h Holder) netip.AddrPort {
-	if t.cfg.Rendezvous == nil {
-		return h.Addr
-	}
-	seen, ok := t.cfg.Rendezvous.Endpoint(h.ID)
-	if !ok || !t.cfg.AllowPrivate && !t.cfg.PublicAddr(seen.Addr()) {
-		return h.Addr
-	}
-	return seen
-}
-
-// Report counts that a peer which Lookup named to somebody in the same network
-// group failed (N12).
-func (t *Tracker) Report(now time.Time, from netip.Addr, req ReportRequest) (ReportResponse, error) {
-	t.count.reports.Add(1)
-	if req.Reason != "dead" && req.Reason != "bad" {
-		return ReportResponse{}, t.refused(refuse(ReasonMalformed, `reason must be "dead" or "bad"`))
-	}
-	group := WideGroup(from)
-	key, peer, ok := t.cfg.Secret.openTicket(now, req.Ticket, group)
-	if !ok {
-		return ReportResponse{}, t.refused(refuse(ReasonTicket, "the ticket is not one that was given to you lately").
-			hint("send the ticket that came with the peer, from the same network, within half an hour"))
-	}
-	counted, err := t.cfg.Store.Report(now, key, peer, group)
-	return ReportResponse{Counted: counted}, t.refused(err)
 }
 
 // KeepOwn records a statement that the tracker's own notary signed.

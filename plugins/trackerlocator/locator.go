@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/peer"
 	"nt/peer/trust"
@@ -56,12 +57,9 @@ func allFailed(errs []error) error {
 
 // Lookup implements peer.Locator. It fails only if no tracker could be asked.
 func (l *Locator) Lookup(ctx context.Context, key resource.Key) (peer.Found, error) {
-	answers := make([]tracker.Result, len(l.clients))
-	errs := l.each(func(i int, c *client.Client) error {
-		res, err := c.Lookup(ctx, []resource.Key{key}, l.want)
-		if err == nil {
-			answers[i] = res[0]
-		}
+	answers := make([]client.Answer, len(l.clients))
+	errs := l.each(func(i int, c *client.Client) (err error) {
+		answers[i], err = c.Find(ctx, key, l.want)
 		return err
 	})
 	if err := allFailed(errs); err != nil {
@@ -72,8 +70,8 @@ func (l *Locator) Lookup(ctx context.Context, key resource.Key) (peer.Found, err
 
 // merge puts the trackers' answers together, in turns, so that no tracker's
 // holders come before all of another's.
-func (l *Locator) merge(answers []tracker.Result) peer.Found {
-	var found peer.Found
+func (l *Locator) merge(answers []client.Answer) peer.Found {
+	found := peer.Found{Headers: map[chunker.ObjectID]chunker.Header{}}
 	seen := make(map[netip.AddrPort]int)
 	for turn := 0; turn < tracker.MaxWant; turn++ {
 		for i, a := range answers {
@@ -89,6 +87,12 @@ func (l *Locator) merge(answers []tracker.Result) peer.Found {
 				KeySince: unixOrZero(s.KeySince),
 			})
 		}
+		for _, fmd := range a.FMDs {
+			if h, err := chunker.ParseHeader(fmd); err == nil {
+				found.Headers[h.ID()] = h
+			}
+		}
+		found.Settling = max(found.Settling, a.Settling)
 		if t := time.Unix(a.FirstOutage, 0).UTC(); a.FirstOutage > 0 && (found.FirstOutage.IsZero() || t.Before(found.FirstOutage)) {
 			found.FirstOutage = t
 		}
@@ -120,7 +124,7 @@ func addHolder(found *peer.Found, seen map[netip.AddrPort]int, i int, p tracker.
 	}
 	seen[addr] = len(found.Holders)
 	found.Holders = append(found.Holders, peer.Holder{
-		Peer:   transport.Peer{ID: p.ID, Addr: addr, Transports: p.Transports, Ticket: ticket},
+		Peer:   transport.Peer{ID: p.ID, Addr: addr, Transports: p.Transports, Ticket: ticket, Token: p.Token},
 		Object: p.Object,
 	})
 }
@@ -167,6 +171,9 @@ func toItems(items []peer.Announcement, withURL bool) []tracker.Item {
 	out := make([]tracker.Item, len(items))
 	for i, it := range items {
 		out[i] = tracker.Item{Statement: it.Statement}
+		if it.Header != (chunker.Header{}) {
+			out[i].FMD = it.Header.AppendBinary(nil)
+		}
 		if withURL {
 			out[i].URL = it.URL
 		}

@@ -11,16 +11,18 @@ import (
 
 // checkResults checks that the answer is about the keys asked for, and drops
 // peers and statements that cannot be what they claim.
-func checkResults(keys []resource.Key, results tracker.Results) error {
+func (c *Client) checkResults(keys []resource.Key, results tracker.Results) error {
 	if len(results) != len(keys) {
-		return fmt.Errorf("%d results for %d keys", len(results), len(keys))
+		return fmt.Errorf("tracker %s: %d results for %d keys", c.Name(), len(results), len(keys))
 	}
+	self, err := c.id()
+	serving := err == nil && c.cfg.Port != 0
 	for i := range results {
 		r := &results[i]
 		if r.Key != keys[i] {
-			return fmt.Errorf("result %d is about another key", i)
+			return fmt.Errorf("tracker %s: result %d is about another key", c.Name(), i)
 		}
-		r.Peers = slices.DeleteFunc(r.Peers, func(p tracker.PeerEntry) bool { return !plausible(p) })
+		r.Peers = slices.DeleteFunc(r.Peers, func(p tracker.PeerEntry) bool { return serving && p.ID == self || !plausible(p) })
 		r.Statements = slices.DeleteFunc(r.Statements, func(l tracker.Logged) bool {
 			return l.Statement.Key != r.Key || len(l.Group) > 64 || l.LoggedAt <= 0 || l.Statement.Verify() != nil
 		})

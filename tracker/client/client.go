@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -40,10 +41,18 @@ type Config struct {
 	Port       uint16
 	Transports []string
 	// Dial opens connections; nil uses a plain net.Dialer.
-	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	Timeout time.Duration // of one try; 0 is DefaultTimeout
-	Tries   int           // 0 is DefaultTries
-	Now     func() time.Time
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Ask sends a question by UDP, from the socket that peers will be met with, and returns the answer;
+	// nil asks over HTTP only.
+	Ask func(ctx context.Context, to netip.AddrPort, question []byte) ([]byte, error)
+	// Near asks for peers of the own network group first.
+	Near bool
+	// Everything asks for every statement, not only for one of each version: for who believes others than
+	// the tracker's own notary.
+	Everything bool
+	Timeout    time.Duration // of one try; 0 is DefaultTimeout
+	Tries      int           // 0 is DefaultTries
+	Now        func() time.Time
 }
 
 // Client talks to one tracker. It is safe for concurrent use.
@@ -56,6 +65,8 @@ type Client struct {
 	mu     sync.Mutex
 	info   tracker.Info
 	infoAt time.Time
+	udp    netip.AddrPort // once it was looked up
+	deafAt time.Time      // when UDP did not come through; zero if it does
 }
 
 // New returns a Client. It does not connect yet.
@@ -163,14 +174,19 @@ func (c *Client) Info(ctx context.Context) (tracker.Info, error) {
 // Notary returns the tracker's notary key, or nil if it is none. It asks at
 // most once in ten minutes.
 func (c *Client) Notary(ctx context.Context) (*resource.WitnessKey, error) {
+	info, err := c.known(ctx)
+	return info.Notary, err
+}
+
+// known is Info, or what it said lately.
+func (c *Client) known(ctx context.Context) (tracker.Info, error) {
 	c.mu.Lock()
 	info, fresh := c.info, !c.infoAt.IsZero() && c.cfg.Now().Sub(c.infoAt) < infoHolds
 	c.mu.Unlock()
 	if fresh {
-		return info.Notary, nil
+		return info, nil
 	}
-	info, err := c.Info(ctx)
-	return info.Notary, err
+	return c.Info(ctx)
 }
 
 // Stats returns the tracker's statistics.
@@ -185,18 +201,24 @@ func (c *Client) Lookup(ctx context.Context, keys []resource.Key, want int) ([]t
 	var out []tracker.Result
 	for len(keys) > 0 {
 		n := min(len(keys), tracker.MaxKeys)
-		req := tracker.LookupRequest{Keys: keys[:n], Want: min(want, tracker.MaxWant), Port: c.cfg.Port}
-		var resp tracker.LookupResponse
-		if err := c.post(ctx, "/v1/lookup", fixed(req), false, &resp); err != nil {
+		resp, err := c.lookup(ctx, keys[:n], want)
+		if err != nil {
 			return nil, err
-		}
-		if err := checkResults(keys[:n], resp.Results); err != nil {
-			return nil, fmt.Errorf("tracker %s: %w", c.Name(), err)
 		}
 		out = append(out, resp.Results...)
 		keys = keys[n:]
 	}
 	return out, nil
+}
+
+// lookup asks for as many keys as one message may have.
+func (c *Client) lookup(ctx context.Context, keys []resource.Key, want int) (tracker.LookupResponse, error) {
+	req := tracker.LookupRequest{Keys: keys, Want: min(want, tracker.MaxWant), Port: c.cfg.Port, Near: c.cfg.Near}
+	var resp tracker.LookupResponse
+	if err := c.post(ctx, "/v1/lookup", fixed(req), false, &resp); err != nil {
+		return resp, err
+	}
+	return resp, c.checkResults(keys, resp.Results)
 }
 
 // Report says that a peer which this tracker named failed (N12), and returns

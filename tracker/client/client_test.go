@@ -268,9 +268,13 @@ func FuzzLookupAnswer(f *testing.F) {
 	f.Add([]byte(`{"results":[{"key":"` + key.String() + `","peers":[{"id":"` + strings.Repeat("11", 32) + `","addr":"1.2.3.4:5","transports":["http"],"object":"` +
 		strings.Repeat("22", 32) + `","ticket":"t"}],"statements":[],"first_outage":5}]}`))
 	f.Add([]byte(`{"results":null}`))
+	c, err := New(Config{Addr: "tracker:1"})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var resp tracker.LookupResponse
-		if tracker.Decode(body, &resp) != nil || checkResults([]resource.Key{key}, resp.Results) != nil {
+		if tracker.Decode(body, &resp) != nil || c.checkResults([]resource.Key{key}, resp.Results) != nil {
 			return
 		}
 		for _, p := range resp.Results[0].Peers {

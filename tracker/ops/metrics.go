@@ -37,10 +37,11 @@ func (p *Pages) metrics(w http.ResponseWriter, _ *http.Request, now time.Time, _
 	metric(&b, "gauge", "store_bytes", "Estimated memory of the URL store.", plain(s.Bytes))
 	metric(&b, "gauge", "store_limit_bytes", "Cap of the URL store.", plain(s.Limit))
 	metric(&b, "counter", "evicted_total", "Keys given up for lack of memory.", plain(s.Evicted))
-	metric(&b, "counter", "messages_total", "Messages of API v1.", labelled("type", "announce", s.Announces), labelled("type", "lookup", s.Lookups),
-		labelled("type", "report", s.Reports), labelled("type", "leave", s.Leaves))
+	metric(&b, "counter", "messages_total", "Messages of API v1, and lookups by one datagram (join).", labelled("type", "announce", s.Announces), labelled("type", "lookup", s.Lookups-s.Joins),
+		labelled("type", "join", s.Joins), labelled("type", "report", s.Reports), labelled("type", "leave", s.Leaves))
 	metric(&b, "counter", "items_total", "Announcements taken.", plain(s.Items))
 	metric(&b, "counter", "refused_total", "Messages and items of API v1 refused.", reasons(s.Refused)...)
+	metric(&b, "counter", "probes_total", "Announced endpoints asked whether they answer.", labelled("answer", "yes", s.Probes-s.Silent), labelled("answer", "no", s.Silent))
 	metric(&b, "gauge", "interval_stretch", "By how much announcers are slowed down; 1 is not.", fmt.Sprintf(" %g", p.cfg.Pace.Stretch()))
 	metric(&b, "gauge", "resident_bytes", "Resident memory of the process.", plain(resident()))
 	metric(&b, "gauge", "memory_limit_bytes", "Cap of the process.", plain(p.cfg.Memory))

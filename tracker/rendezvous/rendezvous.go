@@ -4,6 +4,7 @@
 package rendezvous
 
 import (
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,9 @@ type Config struct {
 	Conn net.PacketConn // read by the server alone, closed by Close
 	Key  ed25519.PrivateKey
 	// Allowed says to which addresses peers may be introduced; nil allows all.
-	Allowed     func(netip.Addr) bool
+	Allowed func(netip.Addr) bool
+	// Query hears questions outside of sessions; nil answers none.
+	Query       func(*wire.Query)
 	MaxSessions int // 0 means DefaultSessions
 	MaxPerGroup int // of one /24 or /48 network; 0 means DefaultPerGroup
 	Now         func() time.Time
@@ -51,7 +54,7 @@ func New(conf Config) (*Server, error) {
 	node, err := wire.Listen(wire.Config{
 		Conn: conf.Conn, Key: conf.Key, Allowed: conf.Allowed, MaxSessions: conf.MaxSessions, MaxPerGroup: conf.MaxPerGroup,
 		Idle: Idle, Now: conf.Now, Log: conf.Log,
-		Accept: func(*wire.Session) bool { return true },
+		Accept: func(*wire.Session) bool { return true }, Query: conf.Query,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the rendezvous: %w", err)
@@ -71,6 +74,9 @@ func (s *Server) Endpoint(id transport.PeerID) (netip.AddrPort, bool) {
 	}
 	return session.Addr(), true
 }
+
+// Probe reports whether a node of the wire answers at that very address.
+func (s *Server) Probe(ctx context.Context, addr netip.AddrPort) bool { return s.node.Probe(ctx, addr) }
 
 // Stats returns the counters of the socket.
 func (s *Server) Stats() wire.Stats { return s.node.Stats() }

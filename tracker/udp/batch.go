@@ -13,4 +13,4 @@ type slot struct {
 }
 
 // isWire reports whether a datagram is of nt's own wire (docs/wire.md).
-func isWire(b []byte) bool { return len(b) > 0 && b[0] >= 0xC1 && b[0] <= 0xC5 }
+func isWire(b []byte) bool { return len(b) > 0 && b[0] >= 0xC1 && b[0] <= 0xC7 }

@@ -47,7 +47,7 @@ func keyOf(n uint64) (k resource.Key) {
 // returns how many were taken.
 func (a *announcer) announce(to string, urls ...uint64) (int, error) {
 	now := time.Now().Unix()
-	req := tracker.AnnounceRequest{Peer: tracker.PeerInfo{ID: transport.PeerID(a.key.Public().(ed25519.PublicKey)), Port: 7000, Transports: []string{"roulette"}}, Time: now}
+	req := tracker.AnnounceRequest{Peer: tracker.PeerInfo{ID: transport.PeerID(a.key.Public().(ed25519.PublicKey)), Port: crowdPort, Transports: []string{"http"}}, Time: now}
 	for _, n := range urls {
 		st := resource.Statement{Key: keyOf(n), Size: 1000, Status: 200, ObservedAt: now, Header: http.Header{"Content-Type": {"text/html"}}}
 		binary.BigEndian.PutUint64(st.Object[:], n+1)

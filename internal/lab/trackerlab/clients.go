@@ -50,7 +50,28 @@ func crowdSource(n int) netip.Addr {
 
 func crowdKey(n int) ed25519.PrivateKey { return newAnnouncer(uint64(n), netip.Addr{}).key }
 
-const crowdPort = 7000
+// crowdPort is where all peers of the experiments listen, each at its own address: the tracker
+// names nobody who does not.
+var crowdPort uint16
+
+// listenForAll takes connections for every address of 127.0.0.0/8 and closes them.
+func listenForAll() (net.Listener, error) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		return nil, err
+	}
+	crowdPort = uint16(l.Addr().(*net.TCPAddr).Port)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	return l, nil
+}
 
 // statement is what peer n says of URL n.
 func statement(n int) resource.Statement {

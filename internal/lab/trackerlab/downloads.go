@@ -115,8 +115,7 @@ func (d *downloads) read(l *lab, home, tracker, page string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case err != nil && bytes.Contains(said, []byte("looking up holders: asking tracker")),
-		err != nil && d.deaths > 0 && bytes.Contains(said, []byte("peers: nobody has it")): // it has forgotten, and nobody has come back yet
+	case err != nil && bytes.Contains(said, []byte("looking up holders: asking tracker")):
 		d.idle++
 	case err != nil:
 		d.failed = append(d.failed, fmt.Sprintf("%v: %s", err, said))

@@ -134,7 +134,7 @@ func (c *honestCrowd) join(n int) error {
 		if err != nil {
 			return err
 		}
-		ok, err := u.announce(honestURL(i), 7000)
+		ok, err := u.announce(honestURL(i), crowdPort)
 		u.conn.Close()
 		if err != nil || !ok {
 			return fmt.Errorf("honest torrent %d is refused: %w", i, err)
@@ -148,7 +148,7 @@ func (c *honestCrowd) renew() {
 	for i, a := range c.peers {
 		a.announce(c.to, honestURL(i))
 		if u, err := dialBEP(a.from, c.to); err == nil {
-			u.announce(honestURL(i), 7000)
+			u.announce(honestURL(i), crowdPort)
 			u.conn.Close()
 		}
 	}

@@ -59,6 +59,20 @@ func TestRow14_KillsOfARealTracker(t *testing.T) {
 	}
 }
 
+// TestRow10_Row11_SlanderersAndForeignEndpoints is trackerlab slander: whoever slanders, an honest peer is
+// still named, and nobody is named who does not answer, or at an address that is not his.
+func TestRow10_Row11_SlanderersAndForeignEndpoints(t *testing.T) {
+	l, out := newTestLab(t)
+	got, err := slander(l, slanderPlan{slanderers: 200, others: 40, lookups: 60})
+	t.Log(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.reports < 200 || got.named != got.asked || got.namedUDP != got.askedUDP || got.askedUDP == 0 || got.alone == 0 || len(got.foreign) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestSeveralRealNodes is trackerlab nodes in a hurry: nothing wrong is answered, and
 // in the end everything is there.
 func TestSeveralRealNodes(t *testing.T) {

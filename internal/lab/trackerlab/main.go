@@ -17,7 +17,7 @@ func main() {
 
 // experiments are the words of the command line.
 func experiments(flags *flag.FlagSet) map[string]func(*lab) error {
-	return map[string]func(*lab) error{"flood": floodFlags(flags), "kills": killsFlags(flags), "nodes": nodesFlags(flags), "compare": compareFlags(flags)}
+	return map[string]func(*lab) error{"flood": floodFlags(flags), "kills": killsFlags(flags), "nodes": nodesFlags(flags), "slander": slanderFlags(flags), "compare": compareFlags(flags)}
 }
 
 func run(args []string) error {
@@ -25,7 +25,7 @@ func run(args []string) error {
 	nt := flags.String("nt", "", "the nt to run; default: the one this program was built with")
 	all := experiments(flags)
 	if len(args) == 0 || all[args[0]] == nil {
-		return errors.New("say flood, kills, nodes or compare")
+		return errors.New("say flood, kills, nodes, slander or compare")
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

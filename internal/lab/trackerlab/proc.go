@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -34,13 +35,23 @@ type lab struct {
 	dir string
 	out io.Writer
 
+	peers net.Listener // of everybody who announces, see listenForAll
+
 	mu    sync.Mutex
 	procs []*proc
 }
 
 func newLab(nt string, out io.Writer) (*lab, error) {
+	peers, err := listenForAll()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "trackerlab")
-	return &lab{nt: nt, dir: dir, out: out}, err
+	if err != nil {
+		peers.Close()
+		return nil, err
+	}
+	return &lab{nt: nt, dir: dir, out: out, peers: peers}, nil
 }
 
 // close kills what still runs.
@@ -51,6 +62,7 @@ func (l *lab) close() {
 	for _, p := range procs {
 		p.kill()
 	}
+	l.peers.Close()
 	os.RemoveAll(l.dir)
 }
 

@@ -22,6 +22,15 @@ import (
 // runHTTP starts a request whenever one is due; when all connections are busy it
 // waits in line, and the waiting counts as its time.
 func runHTTP(c config, p *plan) (*result, error) {
+	if c.mode == "announce" { // a tracker names nobody who does not answer
+		l, err := net.Listen("tcp4", "0.0.0.0:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		c.listen = uint16(l.Addr().(*net.TCPAddr).Port)
+		go takeAll(l)
+	}
 	due := make(chan ask, 1<<16)
 	r := &result{}
 	var mu sync.Mutex
@@ -60,6 +69,17 @@ func runHTTP(c config, p *plan) (*result, error) {
 	close(due)
 	wg.Wait()
 	return r, nil
+}
+
+// takeAll takes connections and closes them, for every address of 127.0.0.0/8.
+func takeAll(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
 }
 
 // clientFrom keeps one connection from the source's address.
@@ -107,7 +127,7 @@ func (a ask) request(c config, p *plan) (*http.Request, error) {
 		body := fmt.Sprintf(`{"keys":["%x"],"want":%d}`, hash, c.want)
 		return http.NewRequest("POST", "http://"+c.addr+"/v1/lookup", bytes.NewReader([]byte(body)))
 	}
-	body, key := announcement(a.peer, peer.port, hash)
+	body, key := announcement(a.peer, c.listen, hash)
 	req, err := http.NewRequest("POST", "http://"+c.addr+"/v1/announce", bytes.NewReader(body))
 	if err == nil {
 		req.Header.Set(tracker.SignatureHeader, tracker.Sign(key, "POST", "/v1/announce", body))
@@ -122,7 +142,7 @@ func announcement(n int, port uint16, hash [32]byte) ([]byte, ed25519.PrivateKey
 	key := ed25519.NewKeyFromSeed(seed[:])
 	st := resource.Statement{Key: resource.Key(hash), Size: 1, Status: 200, ObservedAt: 1_700_000_000, Header: http.Header{"Content-Type": {"text/html"}}}
 	copy(st.Object[:], hash[:])
-	req := tracker.AnnounceRequest{Peer: tracker.PeerInfo{ID: transport.PeerID(key.Public().(ed25519.PublicKey)), Port: port, Transports: []string{"roulette"}},
+	req := tracker.AnnounceRequest{Peer: tracker.PeerInfo{ID: transport.PeerID(key.Public().(ed25519.PublicKey)), Port: port, Transports: []string{"http"}},
 		Time: time.Now().Unix(), Items: tracker.Items{{Statement: st.Sign(key)}}}
 	body, err := json.Marshal(req)
 	if err != nil {

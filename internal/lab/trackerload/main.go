@@ -31,6 +31,7 @@ type config struct {
 	want       int
 	seed       uint64
 	workers    int    // connections of the HTTP modes
+	listen     uint16 // where all peers of mode announce are
 	whitelist  string // write the infohashes here and stop
 }
 
