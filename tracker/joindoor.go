@@ -145,7 +145,7 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 	}
 	tickets := t.cfg.Secret.tickets(now, WideGroup(from))
 	named := 0
-	for _, h := range chosen {
+	for _, h := range demotedEarly(chosen) {
 		if named < maxIntroduced && v.Room()-e.size() > introduceRoom && v.Introduce(h.ID) {
 			named++
 			e.room = v.Room()
@@ -160,6 +160,17 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 		left.may = !e.addStatement(l) || left.may
 	}
 	return e.bytes(left.must, left.may, peers < len(chosen)), nil
+}
+
+// demotedEarly moves the last of the chosen, a place that is kept for peers that were reported, to the second
+// place: where only a few fit, slander must not hide a peer either (security row 10).
+func demotedEarly(chosen []Holder) []Holder {
+	if n := len(chosen); n > 2 {
+		last := chosen[n-1]
+		copy(chosen[2:], chosen[1:n-1])
+		chosen[1] = last
+	}
+	return chosen
 }
 
 // weigh puts the statements apart without which a verdict may be wrong, the own notary's and one of each version,

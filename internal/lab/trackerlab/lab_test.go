@@ -68,7 +68,7 @@ func TestRow10_Row11_SlanderersAndForeignEndpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.reports < 200 || got.named != got.asked || got.namedUDP != got.askedUDP || got.askedUDP == 0 || got.alone == 0 || len(got.foreign) != 0 {
+	if got.reports != 400 || got.counted < 6 || got.named != got.asked || got.namedUDP != got.askedUDP || got.askedUDP == 0 || got.alone == 0 || len(got.foreign) != 0 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -37,7 +37,7 @@ func slanderFlags(f *flag.FlagSet) func(*lab) error {
 
 // slandered is what came of it.
 type slandered struct {
-	reports            int // that counted
+	reports, counted   int // taken, and counted: a few network groups are enough to demote
 	asked, named       int // over HTTP, and answers with the victim in them
 	askedUDP, namedUDP int // the same by one datagram
 	alone              int // answers with the victim, of a URL that it alone holds
@@ -75,13 +75,14 @@ func slander(l *lab, p slanderPlan) (out slandered, err error) {
 		if err != nil {
 			return out, fmt.Errorf("slanderer %d: %w", i, err)
 		}
-		out.reports += n
+		out.reports += 2
+		out.counted += n
 	}
 	if err := out.ask(l, p, t.addr, victim); err != nil {
 		return out, err
 	}
 	out.foreign, err = foreign(l, t.addr)
-	l.printf("%d slanderers in as many /16 networks: %d reports counted against one of %d holders", p.slanderers, out.reports, p.others+1)
+	l.printf("%d slanderers in as many /16 networks: %d reports, %d of them counted, against one of %d holders", p.slanderers, out.reports, out.counted, p.others+1)
 	l.printf("then named in %d of %d answers over HTTP, in %d of %d by one datagram; in %d of %d about the URL that it alone holds", out.named, out.asked,
 		out.namedUDP, out.askedUDP, out.alone, p.lookups)
 	l.printf("endpoints named that should not be: %d %s", len(out.foreign), strings.Join(out.foreign, "; "))
@@ -127,15 +128,6 @@ func slanderOnce(a *announcer, to string, victim *announcer) (counted int, err e
 
 // ask asks for the victim's URLs both ways.
 func (s *slandered) ask(l *lab, p slanderPlan, to string, victim *announcer) error {
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	node, err := wire.Listen(wire.Config{Conn: conn, Key: newAnnouncer(1<<63, netip.Addr{}).key})
-	if err != nil {
-		return err
-	}
-	defer node.Close()
 	named := func(r tracker.Result) int {
 		for _, p := range r.Peers {
 			if p.ID == victim.id() && p.Addr == netip.AddrPortFrom(victim.from, crowdPort).String() {
@@ -155,7 +147,7 @@ func (s *slandered) ask(l *lab, p slanderPlan, to string, victim *announcer) err
 			return err
 		}
 		s.alone += named(r)
-		j, err := joinOnce(node, to, sharedURL)
+		j, err := joinOnce(to, sharedURL)
 		if err != nil {
 			return err
 		}
@@ -164,7 +156,17 @@ func (s *slandered) ask(l *lab, p slanderPlan, to string, victim *announcer) err
 	return nil
 }
 
-func joinOnce(node *wire.Node, to string, url uint64) (tracker.Joined, error) {
+// joinOnce asks by one datagram, from a new port.
+func joinOnce(to string, url uint64) (tracker.Joined, error) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		return tracker.Joined{}, err
+	}
+	node, err := wire.Listen(wire.Config{Conn: conn, Key: newAnnouncer(1<<63, netip.Addr{}).key})
+	if err != nil {
+		return tracker.Joined{}, err
+	}
+	defer node.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	addr, err := netip.ParseAddrPort(to)
