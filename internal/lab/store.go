@@ -27,17 +27,29 @@ func OpenRuns(dir string) (*Runs, error) {
 		return nil, err
 	}
 	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
+		if err := r.load(strings.TrimSuffix(filepath.Base(name), ".csv")); err != nil {
 			return nil, err
 		}
-		all, err := ReadCSV(bytes.NewReader(b))
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", name, err)
-		}
-		r.figures[strings.TrimSuffix(filepath.Base(name), ".csv")] = all
 	}
 	return r, nil
+}
+
+func (s *Runs) file(figure string) string { return filepath.Join(s.dir, figure+".csv") }
+
+func (s *Runs) load(figure string) error {
+	b, err := os.ReadFile(s.file(figure))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	all, err := ReadCSV(bytes.NewReader(b))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", s.file(figure), err)
+	}
+	s.figures[figure] = all
+	return nil
 }
 
 // Is reports whether both are the same run of the same system, whatever they showed.
@@ -59,8 +71,11 @@ func (s *Runs) Find(figure string, like Result) (Result, bool) {
 	return s.figures[figure][i], true
 }
 
-// Add keeps a run instead of the one it Is, and writes the figure's file.
+// Add keeps a run instead of the one it Is, beside what others have written meanwhile, and writes the figure's file.
 func (s *Runs) Add(figure string, r Result) error {
+	if err := s.load(figure); err != nil {
+		return err
+	}
 	all := append(slices.DeleteFunc(s.figures[figure], r.Is), r)
 	slices.SortFunc(all, Result.order)
 	s.figures[figure] = all
@@ -68,10 +83,10 @@ func (s *Runs) Add(figure string, r Result) error {
 	if err := WriteCSV(&b, all); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	name := filepath.Join(s.dir, figure+".csv")
+	name := s.file(figure)
 	if err := os.WriteFile(name+".new", b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
