@@ -60,7 +60,9 @@ func TestLab(t *testing.T) {
 // mostRuns is as often as any trial is run.
 const mostRuns = 5
 
-func atMost(t *testing.T, variable string) int { return min(mostRuns, int(number(t, variable, mostRuns))) }
+func atMost(t *testing.T, variable string) int {
+	return min(mostRuns, int(number(t, variable, mostRuns)))
+}
 
 func openRuns(t *testing.T) *Runs {
 	t.Helper()

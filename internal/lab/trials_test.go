@@ -154,12 +154,14 @@ func others() (all []trial) {
 			rates = append([]float64{0.25, 0.5}, rates...)
 		}
 		all = append(all, s128at800.of(r, 5, true, rates...)...)
-		all = append(all, s128at400.of(r, 5, true, 0.25, 0.5, 1, 2, 4, 8, 16, 32)...)
+		all = append(all, s128at400.of(r, 3, true, 0.25, 0.5, 1, 2, 4, 8, 16, 32)...)
 		for _, s := range []series{s64at800, s4at800, s1mat800} {
 			all = append(all, s.of(r, 3, false, 32)...)
 		}
-		all = append(all, bad(r, 1, false)...)
-		all = append(all, bad(r, 1, true)...)
+		for _, x := range append(bad(r, 1, false), bad(r, 1, true)...) {
+			x.PoolMax = min(x.PoolMax, 400) // at 32/s a mean of 12 s
+			all = append(all, x)
+		}
 		all = append(all, atOnce(r, "128 KiB", 128*kib, 100, 3), atOnce(r, "10 MiB", 10<<20, 100, 1), longFatOf(r))
 	}
 	r := overNet(PluginHTTP())
