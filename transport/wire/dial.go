@@ -221,6 +221,7 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 	}
 	s.confirmSoon(rode) // the accepter holds back until our first packet
 	close(s.established)
+	n.askWhere(from)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"slices"
@@ -123,6 +124,39 @@ func (n *Node) observe(by, seen netip.AddrPort) {
 	for _, s := range all {
 		s.confirm() // fails where there is no key yet
 	}
+}
+
+// askWhereTime bounds askWhere.
+const askWhereTime = 2 * time.Second
+
+// askWhere asks a node, one at a time, under which address it sees us, until the NAT is known. Who
+// opens sessions with tokens that a tracker's answer brought has no other occasion to hear it from two.
+func (n *Node) askWhere(addr netip.AddrPort) {
+	if n.NAT() != NATUnknown {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, told := n.tokens[addr]
+	if n.asking || n.closed || told || len(n.tokens) == 0 {
+		return
+	}
+	n.asking = true
+	n.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), askWhereTime)
+		defer cancel()
+		go func() {
+			select {
+			case <-n.done:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		_, _ = n.Discover(ctx, addr) // it is observed when it comes
+		n.mu.Lock()
+		n.asking = false
+		n.mu.Unlock()
+	})
 }
 
 // ownAddrs lists the addresses under which a socket can be reached without a NAT.

@@ -70,6 +70,7 @@ type Node struct {
 	punched   map[punchKey]struct{} // Connect calls under way
 	granted   map[uint32]int        // sessions on each grant that are not confirmed
 	closed    bool
+	asking    bool // askWhere is under way
 
 	sweepAt time.Time // time loop only
 	wake    chan struct{}
