@@ -19,11 +19,11 @@ type fetch struct {
 	done  chan error                        // buffered
 
 	over      bool
-	moved     time.Duration // last new chunk
-	stored    int64         // bytes of new content
-	heard     int64         // bytes of content received, new or not
-	unreached error         // why the last peer that could not be reached could not; of all, that NATs forbid it
-	began     time.Duration
+	moved     time.Duration             // last new chunk
+	stored    int64                     // bytes of new content
+	heard     int64                     // bytes of content received, new or not
+	unreached error                     // why the last peer that could not be reached could not; of all, that NATs forbid it
+	checks    int                       // how often it was looked at
 	foreign   map[transport.PeerID]bool // peers on another wire
 
 	asking bool          // a Peers call is under way
@@ -86,17 +86,18 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 	f.checkForeign()
 }
 
-// blockedAfter is how long a node to which no datagram ever came waits for the first: a dial has
-// been repeated three times by then.
-const blockedAfter = 2500 * time.Millisecond
+// blockedAfter is how often a node to which no datagram ever came is looked at before it gives up:
+// after 2.5 s, when a dial has been repeated three times, or later on a machine too busy to look.
+const blockedAfter = int(2500 * time.Millisecond / housekeeping)
 
 // check ends a fetch that does not move.
 func (f *fetch) check(now time.Duration) {
 	if f.over {
 		return
 	}
+	f.checks++
 	switch {
-	case now-f.began >= blockedAfter && len(f.named) > 0 && f.swarm.node.wire.Stats().In == 0:
+	case f.checks >= blockedAfter && len(f.named) > 0 && f.swarm.node.wire.Stats().In == 0:
 		f.finish(fmt.Errorf("%w: nothing at all came back by UDP, from %d peers: it is blocked here, or they are gone", transport.ErrNoProgress, len(f.named)))
 	case now-f.moved >= f.swarm.node.opts.Stall:
 		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
@@ -162,7 +163,7 @@ var errTwice = errors.New("the object is being fetched already")
 
 // begin starts a swarm for a fetch.
 func (n *Node) begin(ctx context.Context, req transport.Request, done chan error) *fetch {
-	f := &fetch{ctx: ctx, req: req, named: map[netip.AddrPort]transport.Peer{}, foreign: map[transport.PeerID]bool{}, done: done, moved: n.now(), began: n.now()}
+	f := &fetch{ctx: ctx, req: req, named: map[netip.AddrPort]transport.Peer{}, foreign: map[transport.PeerID]bool{}, done: done, moved: n.now()}
 	if n.fetching[req.Object] != nil {
 		f.over = true
 		done <- fmt.Errorf("%w: %w", transport.ErrNoProgress, errTwice)
