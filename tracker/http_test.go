@@ -247,3 +247,27 @@ func TestPrivateTrackersWantTheirToken(t *testing.T) {
 		t.Error("the new token does not count")
 	}
 }
+
+// TestStrangersBelowNodeAreCounted: who asks what only nodes may is refused and counted, by reason.
+func TestStrangersBelowNodeAreCounted(t *testing.T) {
+	tr := newTracker(t, tracker.Config{})
+	api := tracker.NewAPI(tr, tracker.APIConfig{Now: storetest.Start, Nodes: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/node/stranger":
+			http.Error(w, "no", http.StatusForbidden)
+		case "/node/nonsense":
+			http.Error(w, "no", http.StatusBadRequest)
+		default:
+			io.WriteString(w, "yes")
+		}
+	})})
+	for path, status := range map[string]int{"/node/stranger": 403, "/node/nonsense": 400, "/node/v1": 200} {
+		if got, _, _ := ask(api, "1.2.3.4:1", "POST", path, "", nil); got != status {
+			t.Errorf("%s: %d", path, got)
+		}
+	}
+	s := tr.Stats(storetest.Start(), storetest.Start())
+	if s.Refused[tracker.ReasonNode] != 1 || s.Refused[tracker.ReasonMalformed] != 1 || len(s.Refused) != 2 {
+		t.Errorf("counted %v", s.Refused)
+	}
+}
