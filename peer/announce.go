@@ -31,13 +31,13 @@ const (
 	recount = time.Minute
 )
 
-// again returns how long after an announcement it is repeated: at about half of
+// again returns how long after an announcement of so many things it is repeated: at about half of
 // its time to live, spread so that nodes which started together do not stay together.
-func again(ttl time.Duration, rnd float64) time.Duration {
+func again(ttl time.Duration, things int, rnd float64) time.Duration {
 	if ttl <= 0 {
 		ttl = defaultTTL
 	}
-	ttl = min(max(ttl, minTTL), maxTTL)
+	ttl = min(max(ttl, minTTL, ttlEach*time.Duration(things)), maxTTL)
 	return time.Duration(float64(ttl) * (0.4 + 0.2*rnd))
 }
 
@@ -243,7 +243,7 @@ func (a *announcer) step(ctx context.Context) {
 		return
 	}
 	a.failures, a.said = 0, true
-	next := a.cfg.Now().Add(again(max(answer.TTL, ttlEach*time.Duration(len(a.items))), a.cfg.Rand())) // one for all, so that a batch stays one
+	next := a.cfg.Now().Add(again(answer.TTL, len(a.items), a.cfg.Rand())) // one for all, so that a batch stays one
 	for i, it := range batch {
 		if reason, refused := answer.Refused[i]; refused {
 			a.cfg.Log.Info("announcement refused", "url", it.url, "reason", reason)

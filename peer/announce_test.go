@@ -156,12 +156,14 @@ func TestRefusedItemsAreNotRepeated(t *testing.T) {
 
 func TestAgainAndBackoff(t *testing.T) {
 	for _, c := range []struct {
-		ttl  time.Duration
-		rnd  float64
-		want time.Duration
-	}{{time.Hour, 0, 24 * time.Minute}, {time.Hour, 0.5, 30 * time.Minute}, {0, 0.5, 5 * time.Minute}, {time.Second, 0.5, 15 * time.Second}, {-1, 0.5, 5 * time.Minute}, {1 << 62, 0.5, 12 * time.Hour}} {
-		if got := again(c.ttl, c.rnd); got != c.want {
-			t.Errorf("again(%s, %v) = %s, want %s", c.ttl, c.rnd, got, c.want)
+		ttl    time.Duration
+		things int
+		rnd    float64
+		want   time.Duration
+	}{{time.Hour, 1, 0, 24 * time.Minute}, {time.Hour, 1, 0.5, 30 * time.Minute}, {0, 1, 0.5, 5 * time.Minute}, {2 * time.Second, 1, 0.5, time.Second}, {time.Millisecond, 1, 0.5, 500 * time.Millisecond},
+		{time.Second, 1000, 0.5, 25 * time.Second}, {-1, 1, 0.5, 5 * time.Minute}, {1 << 62, 1, 0.5, 12 * time.Hour}} {
+		if got := again(c.ttl, c.things, c.rnd); got != c.want {
+			t.Errorf("again(%s, %d, %v) = %s, want %s", c.ttl, c.things, c.rnd, got, c.want)
 		}
 	}
 	last := time.Duration(0)
