@@ -62,7 +62,7 @@ func (t *transfer) trustHint(e *peer.UntrustedError) string {
 		}
 	}
 	if len(e.Liars) > 0 {
-		return fmt.Sprintf("a notary told others something else at the same time; the proof is in %s, and without that file it is believed again", strings.Join(e.Liars, ", "))
+		return fmt.Sprintf("a notary told others something else; the proof is in %s, and without that file it is believed again", strings.Join(e.Liars, ", "))
 	}
 	best := trust.Unverified
 	for _, c := range e.Found {

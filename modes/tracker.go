@@ -16,11 +16,15 @@ import (
 // notaryFile is the name of a tracker's own key in the state directory.
 const notaryFile = "notary.key"
 
+// maxNotaryBurst bounds --notary-burst: a notary must not become a way to flood an origin.
+const maxNotaryBurst = 200
+
 // trackerCmd is the directory that says who has what, and a notary besides.
 type trackerCmd struct {
 	Store      string        `default:"memory" placeholder:"memory|redis://HOST:PORT" help:"One tracker with a memory of its own, or one of several that meet at a Redis or Valkey."`
 	NodeAddr   string        `placeholder:"HOST:PORT" help:"Where the other trackers of the same Redis reach this one. Default: --listen, if that names a host."`
-	Look       span          `name:"notary-interval" default:"1s" placeholder:"TIME" help:"Least time between two looks of the notary at one origin."`
+	Look       span          `name:"notary-interval" default:"1s" placeholder:"TIME" help:"Time between two looks of the notary at one origin, in the long run."`
+	Burst      int           `name:"notary-burst" default:"40" placeholder:"N" help:"Looks of the notary at one origin that may follow one another after a pause, as for a page and its parts."`
 	NoNotary   bool          `help:"Fetch no announced page; learn hashed URLs only."`
 	Memory     size          `default:"256M" placeholder:"SIZE" help:"Most memory to use."`
 	BitTorrent string        `name:"bittorrent" default:"open" placeholder:"open|off|FILE" help:"Which torrents BitTorrent clients may announce: all (within their share of the memory), none, or those whose infohashes FILE lists in hexadecimal, one a line."`
@@ -41,6 +45,9 @@ func (c *trackerCmd) Run(a *app) error {
 	}
 	o := trackerOptions{listen: a.listenOr(":7070"), allowPrivate: a.common.AllowPrivate, memory: int64(c.Memory), rate: c.Rate,
 		hold: c.Interval, token: c.Token, profiles: c.Pprof, log: a.log}
+	if c.Burst < 1 || c.Burst > maxNotaryBurst {
+		return usagef(fmt.Sprintf("take 1 to %d", maxNotaryBurst), "--notary-burst %d is too little or too much", c.Burst)
+	}
 	var err error
 	if o.torrents, err = newTorrentList(c.BitTorrent); err != nil {
 		return err
@@ -49,7 +56,10 @@ func (c *trackerCmd) Run(a *app) error {
 		return err
 	}
 	if !c.NoNotary {
-		o.notary, o.interval = o.key, time.Duration(c.Look)
+		o.notary, o.interval, o.burst = o.key, time.Duration(c.Look), c.Burst
+		if o.ledger, err = a.env.statePath(ledgerFile); err != nil {
+			return err
+		}
 	}
 	if err := c.choose(a, &o); err != nil {
 		return err
@@ -95,6 +105,8 @@ type trackerOptions struct {
 	key          ed25519.PrivateKey // of UDP sessions
 	notary       ed25519.PrivateKey // nil: no notary
 	interval     time.Duration      // between two looks of the notary at one origin; 0 is its default
+	burst        int                // looks that may follow one another; 0 is its default
+	ledger       string             // file of the notary's ledger; "" keeps none
 	hold         time.Duration      // how long an announcement holds; 0 is the default
 	memory       int64              // bytes the process may use; 0 is 256 MiB
 	torrents     *torrentList       // nil: no BitTorrent

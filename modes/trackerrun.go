@@ -163,7 +163,11 @@ func (o trackerOptions) eye() (*notary.Notary, error) {
 	if o.notary == nil {
 		return nil, nil
 	}
-	return notary.New(notary.Config{Key: o.notary, AllowPrivate: o.allowPrivate, Log: o.log, Interval: o.interval})
+	c := notary.Config{Key: o.notary, AllowPrivate: o.allowPrivate, Log: o.log, Interval: o.interval, Burst: o.burst}
+	if o.ledger != "" {
+		c.Ledger = &notaryLedger{path: o.ledger}
+	}
+	return notary.New(c)
 }
 
 // secretOf derives what makes tickets, labels and connection ids from the key that

@@ -79,7 +79,7 @@ func (n *Node) admitCached(ctx context.Context, p *plan, c *found) error {
 	}
 	e := c.entry
 	if e.Level == trust.Notary && n.said.proof(e.Statement.Witness) != "" {
-		return errors.New("its notary told others something else at the same time")
+		return errors.New("its notary keeps two accounts")
 	}
 	if e.Level != trust.Self {
 		if claim := n.claim(ctx, p, false); claim != nil {

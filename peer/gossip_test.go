@@ -121,6 +121,36 @@ func TestEquivocates(t *testing.T) {
 	}
 }
 
+// What places in a log prove, whatever the seconds.
+func TestEquivocatesByPlace(t *testing.T) {
+	say := func(object, page byte, at int64, place resource.Place) resource.Statement {
+		return resource.Statement{Key: resource.Key{page}, Object: [32]byte{object}, Status: 200, ObservedAt: at, Place: place}.Sign(testKey(1))
+	}
+	first := say(1, 1, 100, resource.Place{Log: 90, Seq: 1})
+	second := say(1, 1, 200, resource.Place{Log: 90, Seq: 2, Prev: first.Digest()})
+	for name, c := range map[string]struct {
+		a, b resource.Statement
+		want bool
+	}{
+		"one after the other":              {first, second, false},
+		"two first ones":                   {first, say(2, 1, 3000, resource.Place{Log: 90, Seq: 1}), true},
+		"the same content twice first":     {first, say(1, 1, 101, resource.Place{Log: 90, Seq: 1}), true},
+		"a second one after another first": {first, say(2, 1, 200, resource.Place{Log: 90, Seq: 2, Prev: resource.Digest{7}}), true},
+		"with a gap":                       {first, say(2, 1, 300, resource.Place{Log: 90, Seq: 3, Prev: second.Digest()}), false},
+		"with a gap, and earlier":          {second, say(2, 1, 150, resource.Place{Log: 90, Seq: 4, Prev: resource.Digest{7}}), true},
+		"another page":                     {first, say(2, 2, 95, resource.Place{Log: 90, Seq: 1}), false},
+		"the next log":                     {second, say(2, 1, 201, resource.Place{Log: 201, Seq: 1}), false},
+		"a log beside the log":             {second, say(2, 1, 300, resource.Place{Log: 150, Seq: 1}), true},
+		"beside it, about another page":    {second, say(2, 2, 300, resource.Place{Log: 150, Seq: 1}), true},
+		"before there were logs":           {first, say(2, 1, 80, resource.Place{}), false},
+		"without a place, later":           {first, say(2, 2, 500, resource.Place{}), true},
+	} {
+		if got, back := trust.Equivocates(c.a, c.b), trust.Equivocates(c.b, c.a); got != c.want || back != c.want {
+			t.Errorf("%s: %v, %v", name, got, back)
+		}
+	}
+}
+
 func TestSaidIsBounded(t *testing.T) {
 	var s said
 	for n := range 3 * maxSaid {

@@ -39,9 +39,10 @@ func (v *verified) sum(st resource.Statement) uint64 {
 		size      int64
 		status    int
 		observed  int64
+		place     resource.Place
 		witness   resource.WitnessKey
 		signature resource.Signature
-	}{st.Key, st.Object, st.Size, st.Status, st.ObservedAt, st.Witness, st.Signature})
+	}{st.Key, st.Object, st.Size, st.Status, st.ObservedAt, st.Place, st.Witness, st.Signature})
 	var h maphash.Hash
 	h.SetSeed(v.seed)
 	for name, values := range st.Header {

@@ -19,6 +19,7 @@ const (
 	MaxHeaderBytes  = 8 << 10
 	MaxHeaderFields = 32
 	statementDomain = "nt-statement-v1\n"
+	placedDomain    = "nt-statement-v2\n" // of a statement with a place
 )
 
 // ErrBadStatement reports a statement that is malformed or whose signature does not hold.
@@ -34,6 +35,7 @@ type Statement struct {
 	Status     int              `json:"status"`
 	Header     http.Header      `json:"header"`      // kept fields only, see KeepHeader
 	ObservedAt int64            `json:"observed_at"` // Unix seconds
+	Place      Place            `json:"place,omitzero"`
 	Witness    WitnessKey       `json:"witness"`
 	Signature  Signature        `json:"signature"`
 }
@@ -76,6 +78,9 @@ func (s Statement) Verify() error {
 	if err := checkHeader(s.Header); err != nil {
 		return fmt.Errorf("%w: %w", ErrBadStatement, err)
 	}
+	if err := s.Place.check(s.ObservedAt); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadStatement, err)
+	}
 	if !ed25519.Verify(s.Witness[:], s.message(), s.Signature[:]) {
 		return fmt.Errorf("%w: the signature of witness %s does not hold", ErrBadStatement, s.Witness.Short())
 	}
@@ -86,6 +91,9 @@ func (s Statement) Verify() error {
 // that no two statements share a message.
 func (s Statement) message() []byte {
 	b := []byte(statementDomain)
+	if !s.Place.IsZero() {
+		b = s.Place.append([]byte(placedDomain))
+	}
 	b = append(b, s.Key[:]...)
 	b = append(b, s.Object[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Size))

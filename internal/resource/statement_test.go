@@ -24,17 +24,37 @@ func sample() Statement {
 }
 
 func TestStatementSurvivesJSON(t *testing.T) {
-	s := sample().Sign(testKey(1))
-	b, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
+	for _, place := range []Place{{}, {Log: 1_700_000_000, Seq: 1}, {Log: 1_700_000_000, Seq: 2, Prev: Digest{3}}} {
+		s := sample()
+		s.Place = place
+		s = s.Sign(testKey(1))
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Statement
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := got.Verify(); err != nil || !reflect.DeepEqual(got, s) {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		if strings.Contains(string(b), "place") == place.IsZero() {
+			t.Errorf("%+v: %s", place, b)
+		}
 	}
-	var got Statement
-	if err := json.Unmarshal(b, &got); err != nil {
-		t.Fatal(err)
-	}
-	if err := got.Verify(); err != nil || !reflect.DeepEqual(got, s) {
-		t.Fatalf("got %+v, %v", got, err)
+}
+
+func TestPlacesThatAreNone(t *testing.T) {
+	for _, place := range []Place{
+		{Log: 1_700_000_000}, {Seq: 1}, {Log: -1, Seq: 1}, {Log: 1_700_000_000, Seq: 2}, {Log: 1_700_000_000, Seq: 1, Prev: Digest{1}},
+		{Log: 1_800_000_001, Seq: 1}, // the statement is older than its log
+	} {
+		s := sample()
+		s.Place = place
+		if err := s.Sign(testKey(1)).Verify(); !errors.Is(err, ErrBadStatement) {
+			t.Errorf("%+v: %v", place, err)
+		}
 	}
 }
 
@@ -46,6 +66,8 @@ func TestStatementTampering(t *testing.T) {
 		"size":       func(s *Statement) { s.Size++ },
 		"status":     func(s *Statement) { s.Status = 404 },
 		"time":       func(s *Statement) { s.ObservedAt++ },
+		"place":      func(s *Statement) { s.Place = Place{Log: 1, Seq: 1} },
+		"seq":        func(s *Statement) { s.Place.Seq++ },
 		"witness":    func(s *Statement) { copy(s.Witness[:], testKey(2).Public().(ed25519.PublicKey)) },
 		"signature":  func(s *Statement) { s.Signature[5] ^= 1 },
 		"value":      func(s *Statement) { s.Header.Set("Etag", `"y"`) },
@@ -55,7 +77,11 @@ func TestStatementTampering(t *testing.T) {
 		"control":    func(s *Statement) { s.Header.Set("Etag", "a\r\nSet-Cookie: b") },
 		"long":       func(s *Statement) { s.Header.Set("Etag", strings.Repeat("x", MaxHeaderBytes)) },
 	} {
-		s := sample().Sign(testKey(1))
+		s := sample()
+		if name == "seq" {
+			s.Place = Place{Log: 1_700_000_000, Seq: 2, Prev: Digest{1}}
+		}
+		s = s.Sign(testKey(1))
 		change(&s)
 		if err := s.Verify(); !errors.Is(err, ErrBadStatement) {
 			t.Errorf("%s changed: %v, want ErrBadStatement", name, err)

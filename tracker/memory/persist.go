@@ -16,7 +16,7 @@ import (
 )
 
 // fileMagic begins a file of statements; the last byte is its version.
-const fileMagic = "nt-statements\x01"
+const fileMagic = "nt-statements\x02"
 
 // A fileRecord is a statement with what the tracker knows about it. The file is the
 // magic, the records, and the SHA-256 of both.

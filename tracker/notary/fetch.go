@@ -51,12 +51,17 @@ func (n *Notary) fetch(ctx context.Context, j job) (resource.Statement, error) {
 	if !seen.SameContent(j.claim) {
 		return resource.Statement{}, errDiffers
 	}
-	return n.instants.place(seen).Sign(n.cfg.Key), nil
+	st, err := n.journal.sign(n.cfg.Now(), seen)
+	if err != nil {
+		n.cfg.Log.Error("nothing is signed", "err", err)
+	}
+	return st, err
 }
 
 // request is the same for every URL but for the encoding: nothing in it stems
 // from the reader.
 func (n *Notary) request(ctx context.Context, j job) (*http.Request, error) {
+	ctx = context.WithValue(ctx, costKey{}, costOf(j.claim.Size))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url.String(), nil)
 	if err != nil {
 		return nil, err
@@ -71,6 +76,9 @@ func (n *Notary) request(ctx context.Context, j job) (*http.Request, error) {
 	return req, nil
 }
 
+// costKey is where a request's context says what the look costs its address.
+type costKey struct{}
+
 // paced holds a new connection back until its address may be asked again: many
 // names can lead to one server, and it shall not be asked more often for that.
 func (n *Notary) paced(ctx context.Context, conn net.Conn) (net.Conn, error) {
@@ -79,8 +87,9 @@ func (n *Notary) paced(ctx context.Context, conn net.Conn) (net.Conn, error) {
 		conn.Close()
 		return nil, fmt.Errorf("the connection's address: %w", err)
 	}
+	cost, _ := ctx.Value(costKey{}).(int64)
 	n.mu.Lock()
-	wait, ok := n.addresses.reserve(n.cfg.Now(), ap.Addr().Unmap())
+	wait, ok := n.addresses.reserve(n.cfg.Now(), ap.Addr().Unmap(), max(cost, 1))
 	n.mu.Unlock()
 	if !ok {
 		conn.Close()

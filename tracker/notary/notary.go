@@ -20,16 +20,19 @@ import (
 // Config says how a Notary looks. Zero fields take the defaults.
 type Config struct {
 	Key ed25519.PrivateKey // signs what was seen
+	// Ledger makes what is said after a restart follow what was said before. May be nil.
+	Ledger Ledger
 	// Contact is put into the User-Agent, so that an origin can complain: a URL or
 	// a mail address.
 	Contact string
 	// AllowPrivate lifts the rules for addresses, ports and names.
 	AllowPrivate bool
-	Interval     time.Duration // between two looks at one origin, or one address; default 1 s
+	Interval     time.Duration // between two looks at one origin, or one address, in the long run; default 1 s
+	Burst        int           // looks at one origin, or one address, that may follow one another; default 40
 	Again        time.Duration // how long one claim is not looked at again; default 1 h
 	Timeout      time.Duration // of one look; default 60 s
 	MaxBytes     int64         // of one object; default 256 MiB
-	Workers      int           // looks at once; default 4
+	Workers      int           // looks at once; default 8
 	Log          *slog.Logger
 	Now          func() time.Time
 	RootCAs      *x509.CertPool  // default: the system's
@@ -38,13 +41,13 @@ type Config struct {
 
 // Notary looks at announced URLs. It implements tracker.Notary.
 type Notary struct {
-	cfg      Config
-	key      resource.WitnessKey
-	agent    string
-	http     *http.Client
-	count    *counters
-	wake     chan struct{}
-	instants instants
+	cfg     Config
+	key     resource.WitnessKey
+	agent   string
+	http    *http.Client
+	count   *counters
+	wake    chan struct{}
+	journal *journal
 
 	mu        sync.Mutex
 	queue     *queue
@@ -59,8 +62,8 @@ func New(cfg Config) (*Notary, error) {
 	setDefaults(&cfg)
 	n := &Notary{
 		cfg: cfg, key: resource.WitnessKey(cfg.Key.Public().(ed25519.PublicKey)), agent: "nt-notary/1",
-		count: newCounters(), wake: make(chan struct{}, 1),
-		queue: newQueue(cfg.Interval, cfg.Again), addresses: newPacer(cfg.Interval),
+		count: newCounters(), wake: make(chan struct{}, 1), journal: &journal{key: cfg.Key, ledger: cfg.Ledger},
+		queue: newQueue(pace{cfg.Interval, cfg.Burst}, cfg.Again), addresses: newPacer(pace{cfg.Interval, cfg.Burst}),
 	}
 	if cfg.Contact != "" {
 		n.agent += " (+" + cfg.Contact + ")"
@@ -90,6 +93,9 @@ func setDefaults(cfg *Config) {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Second
 	}
+	if cfg.Burst <= 0 {
+		cfg.Burst = 40
+	}
 	if cfg.Again <= 0 {
 		cfg.Again = time.Hour
 	}
@@ -100,7 +106,7 @@ func setDefaults(cfg *Config) {
 		cfg.MaxBytes = 256 << 20
 	}
 	if cfg.Workers <= 0 {
-		cfg.Workers = 4
+		cfg.Workers = 8
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -154,8 +160,19 @@ func (n *Notary) wakeUp() {
 }
 
 // Run looks at what is offered and gives statements to publish until ctx ends;
-// then it returns after the running looks have.
+// then it returns after the running looks have. It waits for its Ledger first.
 func (n *Notary) Run(ctx context.Context, publish func(time.Time, resource.Statement) error) {
+	err := n.journal.open(ctx)
+	if err == nil {
+		n.work(ctx, publish)
+		err = n.journal.close()
+	}
+	if err != nil && ctx.Err() == nil {
+		n.cfg.Log.Error("the notary sees nothing", "err", err)
+	}
+}
+
+func (n *Notary) work(ctx context.Context, publish func(time.Time, resource.Statement) error) {
 	slots := make(chan struct{}, n.cfg.Workers)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -172,6 +189,10 @@ func (n *Notary) Run(ctx context.Context, publish func(time.Time, resource.State
 		wg.Go(func() {
 			defer func() { <-slots }()
 			n.look(ctx, j, publish)
+			n.mu.Lock()
+			n.queue.done(j)
+			n.mu.Unlock()
+			n.wakeUp()
 		})
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -240,85 +239,6 @@ func TestRow12_PrivateTargetsAreNeverConnectedTo(t *testing.T) {
 	}
 	if connects.Load() != 0 {
 		t.Errorf("%d connections to a private address", connects.Load())
-	}
-}
-
-func TestRow12_AnOriginIsAskedAtMostOncePerInterval(t *testing.T) {
-	const interval = time.Second
-	q := newQueue(interval, time.Hour)
-	start := time.Unix(1_800_000_000, 0)
-	asked := map[string]int{}
-	for ms := range 20_000 { // a thousand announcements a second for twenty seconds
-		now := start.Add(time.Duration(ms) * time.Millisecond)
-		u := parse(t, fmt.Sprintf("http://victim%d.example.org/%d", ms%2, ms))
-		q.push(now, job{u, resource.Statement{Key: u.Key()}})
-		if j, _, ok := q.pop(now); ok {
-			asked[j.url.Origin()]++
-		}
-		if q.size > 2*maxPerOrigin {
-			t.Fatalf("%d jobs wait for two origins", q.size)
-		}
-	}
-	if len(asked) != 2 {
-		t.Fatalf("asked %v", asked)
-	}
-	for origin, n := range asked {
-		if n != 20 {
-			t.Errorf("%s was asked %d times in 20 s, want 20", origin, n)
-		}
-	}
-}
-
-func TestRow12_ManyNamesOfOneAddressArePacedTogether(t *testing.T) {
-	p := newPacer(time.Second)
-	now, a := time.Unix(1_800_000_000, 0), netip.MustParseAddr("192.0.2.1")
-	last := -time.Second
-	for i := range 6 {
-		wait, ok := p.reserve(now, a)
-		if !ok || wait != last+time.Second {
-			t.Fatalf("turn %d: wait %s, %v", i, wait, ok)
-		}
-		last = wait
-	}
-	if _, ok := p.reserve(now, a); ok {
-		t.Error("turns can be booked without end")
-	}
-	if wait, ok := p.reserve(now, netip.MustParseAddr("192.0.2.2")); !ok || wait != 0 {
-		t.Error("another address has to wait")
-	}
-}
-
-func TestSameClaimIsNotLookedAtTwice(t *testing.T) {
-	q := newQueue(time.Second, time.Hour)
-	now := time.Unix(1_800_000_000, 0)
-	u := parse(t, "http://example.org/a")
-	j := job{u, resource.Statement{Key: u.Key()}}
-	for i, c := range []struct {
-		at   time.Duration
-		want string
-	}{{0, "queued"}, {0, "known"}, {59 * time.Minute, "known"}, {time.Hour, "queued"}} {
-		if got := q.push(now.Add(c.at), j); got != c.want {
-			t.Errorf("push %d: %s, want %s", i, got, c.want)
-		}
-		q.pop(now.Add(c.at))
-	}
-	for i := range 2 * maxPerKey { // other claims of the same URL
-		j.claim.Object[0] = byte(i + 1)
-		if got, want := q.push(now.Add(2*time.Hour), j), map[bool]string{true: "queued", false: "dropped"}[i < maxPerKey]; got != want {
-			t.Errorf("claim %d: %s, want %s", i, got, want)
-		}
-	}
-}
-
-func TestMemoryOfClaimsIsBounded(t *testing.T) {
-	q := newQueue(time.Second, time.Hour)
-	for i := range 3 * maxRecent {
-		var c claim
-		c.key[0], c.key[1], c.key[2] = byte(i), byte(i>>8), byte(i>>16)
-		q.remember(c, time.Unix(1, 0))
-	}
-	if n := len(q.recent) + len(q.older); n > 2*maxRecent {
-		t.Errorf("%d claims are remembered", n)
 	}
 }
 

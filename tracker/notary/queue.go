@@ -10,8 +10,9 @@ import (
 // Limits of the queue.
 const (
 	maxQueued    = 1024
-	maxPerOrigin = 32
-	maxPerKey    = 4 // claims of different content waiting for one URL
+	maxPerOrigin = 96 // a page and its parts
+	maxPerKey    = 4  // claims of different content waiting for one URL
+	maxBusy      = 2  // looks at one origin at a time: one that hangs does not take all workers
 	maxRecent    = 1 << 16
 )
 
@@ -28,19 +29,20 @@ type claim struct {
 
 // queue holds claims per origin and paces them. It is pure: time is an argument.
 type queue struct {
-	interval time.Duration // between two looks at one origin
-	again    time.Duration // how long the same claim is not looked at again
+	pace  pace          // of the looks at one origin
+	again time.Duration // how long the same claim is not looked at again
 
 	waiting map[string][]job     // by origin, first come first served
-	next    map[string]time.Time // when an origin may be asked again
+	paid    map[string]time.Time // by origin, see pace
+	busy    map[string]int       // looks that run, by origin
 	recent  map[claim]time.Time  // until when a claim is not looked at again
 	older   map[claim]time.Time  // the generation before, so that forgetting is bounded work
 	size    int
 }
 
-func newQueue(interval, again time.Duration) *queue {
+func newQueue(p pace, again time.Duration) *queue {
 	return &queue{
-		interval: interval, again: again, waiting: make(map[string][]job), next: make(map[string]time.Time),
+		pace: p, again: again, waiting: make(map[string][]job), paid: make(map[string]time.Time), busy: make(map[string]int),
 		recent: make(map[claim]time.Time), older: make(map[claim]time.Time),
 	}
 }
@@ -83,11 +85,13 @@ func (q *queue) forget(j job) {
 }
 
 // pop returns the job that may be done now, or for how long to wait for one; a
-// wait of 0 means that nothing is waiting.
+// wait of 0 means that nothing is waiting but for what runs. done must be called when it is.
 func (q *queue) pop(now time.Time) (j job, wait time.Duration, ok bool) {
 	for origin, jobs := range q.waiting {
-		at := q.next[origin]
-		if d := at.Sub(now); d > 0 {
+		if q.busy[origin] >= maxBusy {
+			continue
+		}
+		if d := q.pace.wait(now, q.paid[origin]); d > 0 {
 			if wait == 0 || d < wait {
 				wait = d
 			}
@@ -99,21 +103,30 @@ func (q *queue) pop(now time.Time) (j job, wait time.Duration, ok bool) {
 			q.waiting[origin] = jobs[1:]
 		}
 		q.size--
-		q.pace(now, origin)
+		q.busy[origin]++
+		q.pay(now, origin, jobs[0].claim.Size)
 		return jobs[0], 0, true
 	}
 	return job{}, wait, false
 }
 
-// pace notes that the origin was asked now, and forgets those that may be asked
-// again whenever there are many.
-func (q *queue) pace(now time.Time, origin string) {
-	if len(q.next) >= 2*maxQueued {
-		for o, at := range q.next {
+// done says that a job that pop returned has ended.
+func (q *queue) done(j job) {
+	origin := j.url.Origin()
+	if q.busy[origin]--; q.busy[origin] <= 0 {
+		delete(q.busy, origin)
+	}
+}
+
+// pay notes that the origin is asked now, and forgets those that owe nothing whenever there
+// are many.
+func (q *queue) pay(now time.Time, origin string, size int64) {
+	if len(q.paid) >= 2*maxQueued {
+		for o, at := range q.paid {
 			if !now.Before(at) {
-				delete(q.next, o)
+				delete(q.paid, o)
 			}
 		}
 	}
-	q.next[origin] = now.Add(q.interval)
+	q.paid[origin] = q.pace.take(now, q.paid[origin], costOf(size))
 }

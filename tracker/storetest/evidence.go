@@ -85,7 +85,9 @@ func testNotary(e env) {
 		e.s.Announce(now, TTL, p.Announcer(now), []resource.Statement{p.State("a", fmt.Sprint("v", i), now)})
 	}
 	notary := NewPeer(7777, "50.1.1.1:1")
-	if err := e.s.Keep(now, notary.State("a", "seen", now)); err != nil {
+	seen := notary.State("a", "seen", now)
+	seen.Place = resource.Place{Log: now.Unix() - 5, Seq: 300, Prev: resource.Digest{1}}
+	if err := e.s.Keep(now, seen.Sign(notary.Key)); err != nil {
 		e.Fatal(err)
 	}
 	for i := range 30 {
@@ -97,6 +99,9 @@ func testNotary(e env) {
 		e.Fatalf("the notary's statement is gone: %v", got)
 	}
 	for _, k := range sw.Statements {
+		if err := k.Statement.Verify(); err != nil {
+			e.Error(err)
+		}
 		if (k.Statement.Object == Object("seen")) != (k.From == 0) {
 			e.Errorf("statement of %s is said to come from group %x", k.Statement.Witness.Short(), k.From)
 		}
