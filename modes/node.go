@@ -208,7 +208,7 @@ func (n *node) dialTrackers(o nodeOptions, names []string) (func() map[resource.
 	}
 	for _, addr := range o.trackers {
 		// A tracker is the user's own choice and may well be on a private network.
-		c, err := client.New(client.Config{Addr: addr, Key: o.key, Port: port, Transports: names, Ask: askThrough(n.transports), Near: o.near, Everything: o.everything || o.trust.Quorum > 1 || len(o.trust.Notaries) > 0, Timeout: 5 * time.Second})
+		c, err := client.New(client.Config{Addr: addr, Key: o.key, Port: port, Transports: names, Ask: askThrough(n.transports), Near: o.near, Everything: o.everything || o.trust.Quorum > 1 || len(o.trust.Notaries) > 0, Timeout: 5 * time.Second, Dial: dialFrom(n.addr)})
 		if err != nil {
 			return nil, usagef("--tracker takes HOST:PORT, and #KEY behind it to pin its notary", "--tracker: %w", err)
 		}

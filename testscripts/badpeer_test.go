@@ -46,6 +46,7 @@ func badpeerMain(args []string) int {
 	address := flags.String("tracker", "", "tracker")
 	witness := flags.String("witness", "", "key file of the notary in whose name to announce")
 	at := flags.Int64("at", time.Now().Unix(), "when it was seen, Unix seconds")
+	from := flags.String("from", "127.0.0.1", "addresses to announce from and to serve on, with a key for each")
 	if flags.Parse(args) != nil {
 		return 2
 	}
@@ -54,13 +55,21 @@ func badpeerMain(args []string) int {
 		content = append([]byte("<p>Send money to the following account:</p>"), content...)
 	}
 	if err == nil {
-		err = serveBadly(*kind, content, *rawURL, *address, *witness, *at)
+		err = serveBadly(*kind, content, *rawURL, announcer{*address, *witness, *at, strings.Split(*from, ",")})
 	}
 	fmt.Fprintln(os.Stderr, "badpeer:", err)
 	return 1
 }
 
-func serveBadly(kind string, content []byte, rawURL, address, witness string, at int64) error {
+// announcer says what a bad peer tells the tracker besides the content: in whose name, for
+// when, and from which addresses.
+type announcer struct {
+	tracker, witness string
+	at               int64
+	from             []string
+}
+
+func serveBadly(kind string, content []byte, rawURL string, a announcer) error {
 	s := memory.New(store.Options{})
 	head, err := putAll(s, content)
 	if err != nil {
@@ -70,16 +79,16 @@ func serveBadly(kind string, content []byte, rawURL, address, witness string, at
 	if _, err := httptransport.Open(transport.Env{Source: s, Mux: mux, Dial: new(net.Dialer).DialContext, AllowPrivate: true, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", a.listen())
 	if err != nil {
 		return err
 	}
-	keys := 1
+	keys := len(a.from)
 	if kind == "sybils" {
 		keys = 1000
 	}
-	for range keys {
-		if err := announce(head, rawURL, address, witness, at, netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
+	for i := range keys {
+		if err := a.announce(head, rawURL, a.from[i%len(a.from)], netip.MustParseAddrPort(l.Addr().String()).Port()); err != nil {
 			if kind == "sybils" && strings.Contains(err.Error(), "quota") {
 				continue // one network may not hold more of it
 			}
@@ -110,9 +119,17 @@ func putAll(s store.Store, content []byte) (chunker.Header, error) {
 	return spool.Commit(context.Background())
 }
 
+// listen is where to serve: on all addresses if there are several.
+func (a announcer) listen() string {
+	if len(a.from) > 1 {
+		return "0.0.0.0:0"
+	}
+	return a.from[0] + ":0"
+}
+
 // announce tells the tracker of the object, as a reader with a fresh key would, in its own
 // name or in that of the witness whose key file it has.
-func announce(head chunker.Header, rawURL, address, witness string, at int64, port uint16) error {
+func (a announcer) announce(head chunker.Header, rawURL, from string, port uint16) error {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -121,31 +138,40 @@ func announce(head chunker.Header, rawURL, address, witness string, at int64, po
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Config{Addr: address, Key: key, Port: port, Transports: []string{httptransport.Name}})
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := client.New(client.Config{Addr: a.tracker, Key: key, Port: port, Transports: []string{httptransport.Name}, Dial: dialer.DialContext})
 	if err != nil {
 		return err
 	}
+	defer c.Close()
 	s := resource.Statement{
-		Key: u.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, ObservedAt: at,
+		Key: u.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, ObservedAt: a.at,
 		Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
 	}.Sign(key)
-	if witness != "" {
-		text, err := os.ReadFile(witness)
-		if err != nil {
+	if a.witness != "" {
+		if key, err = keyFrom(a.witness); err != nil {
 			return err
 		}
-		seed, err := hex.DecodeString(strings.TrimSpace(strings.TrimPrefix(string(text), "nt-ed25519 ")))
-		if err != nil || len(seed) != ed25519.SeedSize {
-			return fmt.Errorf("%s is no key file", witness)
-		}
-		s = s.Sign(ed25519.NewKeyFromSeed(seed))
+		s = s.Sign(key)
 	}
-	defer c.Close()
 	done, err := c.Announce(context.Background(), []tracker.Item{{Statement: s}})
 	if err == nil && len(done.Refused) > 0 {
 		err = fmt.Errorf("refused: %v", done.Refused)
 	}
 	return err
+}
+
+// keyFrom reads a key file of nt.
+func keyFrom(path string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	seed, err := hex.DecodeString(strings.TrimSpace(strings.TrimPrefix(string(text), "nt-ed25519 ")))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("%s is no key file", path)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
 }
 
 // misbehave spoils what the good peer answers.

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"mkcert":    cmdMkcert,
 			"portof":    cmdPortof,
 			"code":      cmdCode,
+			"backdate":  cmdBackdate,
 		},
 	})
 }
