@@ -18,7 +18,7 @@ func (n *Node) join(p *plan) (*Response, error) {
 	}
 	resp, err := n.await(p, fl)
 	if errors.Is(err, errNotForTwo) {
-		p.collapse = false
+		p.collapse, p.ask, p.tag = false, p.req.HTTP, ""
 		return n.join(p)
 	}
 	return resp, err

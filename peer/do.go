@@ -42,6 +42,7 @@ func (n *Node) Do(ctx context.Context, req Request) (*Response, error) {
 		if r := n.fresh(p); r != nil {
 			return r, nil
 		}
+		n.validate(p)
 	}
 	return n.join(p)
 }
@@ -128,6 +129,9 @@ func (n *Node) copyOnly(p *plan) (*Response, error) {
 // take makes the origin's answer the reader's. missing is why no copy stood in
 // for a gateway's error.
 func (n *Node) take(p *plan, fl *flight, missing error) (*Response, error) {
+	if fl.unchanged() {
+		return n.validated(p, fl.plan.tag)
+	}
 	if !fl.claim() {
 		return nil, errNotForTwo
 	}

@@ -132,7 +132,7 @@ func (fl *flight) claim() bool {
 // fly asks the origin.
 func (n *Node) fly(fl *flight) {
 	ctx := fl.plan.informed(fl.ctx)
-	resp, err := n.cfg.Origin.Do(ctx, fl.plan.req.HTTP)
+	resp, err := n.cfg.Origin.Do(ctx, fl.plan.ask)
 	fl.mu.Lock()
 	fl.resp, fl.err, fl.at = resp, err, n.cfg.Now()
 	if err == nil {
@@ -143,6 +143,9 @@ func (n *Node) fly(fl *flight) {
 	}
 	abandoned := fl.readers == 0 && fl.helps == nil
 	fl.mu.Unlock()
+	if fl.unchanged() { // its readers are to find the copy as it is now
+		n.confirm(fl)
+	}
 	close(fl.answered)
 	if fl.helps != nil {
 		n.flights.drop(fl)
@@ -154,7 +157,9 @@ func (n *Node) fly(fl *flight) {
 		n.feed(fl)
 		return
 	}
-	n.confirm(fl)
+	if !fl.unchanged() {
+		n.confirm(fl)
+	}
 	n.filling.end()
 	n.flights.drop(fl)
 	if err == nil && abandoned {

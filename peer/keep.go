@@ -2,7 +2,9 @@ package peer
 
 import (
 	"crypto/ed25519"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"nt/chunker"
@@ -52,8 +54,13 @@ func (n *Node) keepOwn(fl *flight) {
 		return // cannot be: Shareable has checked it
 	}
 	s := resource.Statement{Key: p.url.Key(), Object: head.ID(), Size: head.Size, Status: http.StatusOK, Header: kept,
-		ObservedAt: fl.began.Unix()}.Sign(n.cfg.Identity)
+		ObservedAt: fl.began.Unix()}
 	e := cache.Entry{URL: p.url.String(), Statement: s, Level: trust.Self, StoredAt: n.cfg.Now().Unix(), Age: int64(delta(h.Get("Age")) / time.Second)}
+	if n.justKept(p.url, e) {
+		fl.fill.stored(head.ID())
+		return
+	}
+	e.Statement = s.Sign(n.cfg.Identity)
 	if e.Shared = n.mayShare(p.url, e); e.Shared && p.compared(h) && !n.sharedAlready(p.url, e) {
 		e.Shared = false
 		defer n.shareIfSame(recheck{e, p.url, head.SHA256})
@@ -61,6 +68,34 @@ func (n *Node) keepOwn(fl *flight) {
 	n.keep(e)
 	fl.fill.stored(head.ID())
 	n.unlisted(p.url, head.ID())
+}
+
+// sameAgain is for how long a page that comes again as it was is not dated anew: a crowd reads it
+// every second, and each time costs a signature, a write that waits for the disk and an announcement.
+const sameAgain = 30 * time.Second
+
+// justKept reports whether the entry is what was kept just now, in all but its dates, and there is
+// nothing to be done about sharing it. With ServeFresh the dates matter.
+func (n *Node) justKept(u resource.URL, e cache.Entry) bool {
+	if n.cfg.ServeFresh {
+		return false
+	}
+	for _, old := range n.cfg.Cache.Get(u) {
+		since := e.Statement.ObservedAt - old.Statement.ObservedAt
+		if old.Encoding() == e.Encoding() && old.Object() == e.Object() && old.Level == trust.Self && !old.Invalid && old.Shared == n.mayShare(u, e) &&
+			since >= 0 && since < int64(sameAgain/time.Second) && maps.EqualFunc(undated(old.Header()), undated(e.Header()), slices.Equal) {
+			return true
+		}
+	}
+	return false
+}
+
+// undated returns a header without what differs from answer to answer.
+func undated(h http.Header) http.Header {
+	h = h.Clone()
+	h.Del("Date")
+	h.Del("Expires")
+	return h
 }
 
 // mayShare decides by the rules alone.
@@ -114,12 +149,12 @@ func (n *Node) confirm(fl *flight) {
 	if fl.err != nil || fl.resp.StatusCode != http.StatusNotModified || !fl.plan.store || n.cfg.Cache == nil {
 		return
 	}
-	asked := fl.plan.req.HTTP.Header.Get("If-None-Match")
+	asked, now := fl.plan.ask.Header.Get("If-None-Match"), fl.resp.Header.Get("Etag")
 	for _, e := range n.cfg.Cache.Get(fl.plan.url) {
-		tag := e.Header().Get("Etag")
-		if tag == "" || tag != asked || e.Level != trust.Self || resource.Shareable(nil, http.StatusOK, fl.resp.Header) != nil {
+		if !validates(e, asked) || now != "" && now != asked || resource.Shareable(nil, http.StatusOK, fl.resp.Header) != nil {
 			continue
 		}
+		e.Statement.Header, e.Invalid = refreshed(e.Header(), fl.resp.Header), false
 		e.Statement.ObservedAt, e.Age = fl.began.Unix(), int64(delta(fl.resp.Header.Get("Age"))/time.Second)
 		e.Statement = e.Statement.Sign(n.cfg.Identity)
 		e.Shared = (e.Shared || !fl.plan.compared(e.Header())) && n.mayShare(fl.plan.url, e)

@@ -45,6 +45,10 @@ var ErrBadRequest = errors.New("bad request")
 // plan is what follows from a Request alone, before anybody is asked.
 type plan struct {
 	req Request
+	// ask is what the origin is asked: the reader's own request, or that with a validator of
+	// the own copy, tag.
+	ask *http.Request
+	tag string
 	ctx context.Context
 	url resource.URL // of the copy: canonical, without the ignored query
 	// copies: a copy may stand in when the origin is down. own: only one from
@@ -71,7 +75,7 @@ func planFor(ctx context.Context, req Request) (*plan, error) {
 	if req.HTTP == nil || req.HTTP.URL == nil || !req.HTTP.URL.IsAbs() || req.HTTP.URL.Host == "" {
 		return nil, fmt.Errorf("%w: the URL is not absolute", ErrBadRequest)
 	}
-	p := &plan{req: req, ctx: ctx, min: trust.DefaultLevel, live: &Live{}}
+	p := &plan{req: req, ask: req.HTTP, ctx: ctx, min: trust.DefaultLevel, live: &Live{}}
 	if req.Trust != nil {
 		p.min = *req.Trust
 	}

@@ -80,6 +80,9 @@ func (b *spooled) Keep(ctx context.Context, t *chunker.Tree) error {
 	if err := b.store.opts.CheckFits(h); err != nil {
 		return err
 	}
+	if b.store.whole(h.ID()) { // the same bytes as before, as most are that come again: nothing to write
+		return b.Drop()
+	}
 	if err := b.store.charge(store.Cost(h), &b.charged); err != nil {
 		return err
 	}
@@ -103,6 +106,16 @@ func (b *spooled) Keep(ctx context.Context, t *chunker.Tree) error {
 		}
 	}
 	return b.Drop()
+}
+
+// whole reports whether the object is in the store, all of it.
+func (s *Store) whole(id chunker.ObjectID) bool {
+	obj, err := s.open(id, false)
+	if err != nil {
+		return false
+	}
+	defer obj.Close()
+	return obj.Complete()
 }
 
 // complete writes beside data what makes it an object, and makes it last.
