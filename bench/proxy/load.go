@@ -31,9 +31,8 @@ func (s *server) request(origin, path string) string {
 
 var requestsLine = regexp.MustCompile(`(\d+) requests in ([\d.]+)(m?s)`)
 
-// load lets wrk ask for one cached file for a round.
-func load(dir string, s *server, origin string, size int) (sample, error) {
-	path := fmt.Sprintf("/%d", size)
+// load lets wrk ask for one file for a round.
+func load(dir string, s *server, origin, path string) (sample, error) {
 	if err := warm(s, origin, path); err != nil {
 		return sample{}, err
 	}

@@ -38,23 +38,28 @@ func (s *server) cpu() (float64, error) {
 	return (user + system) / 100, nil // USER_HZ
 }
 
-// startOrigin serves /SIZE, fresh for an hour, and /SIZE/no-store.
+// startOrigin serves /SIZE, fresh for an hour, /SIZE/ask, which is to be asked about every time and
+// has a validator, and /SIZE/no-store.
 func startOrigin() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path, private := strings.CutSuffix(r.URL.Path[1:], "/no-store")
+		path, how, _ := strings.Cut(r.URL.Path[1:], "/")
 		size, err := strconv.Atoi(path)
 		if err != nil || size > 1<<20 {
 			http.NotFound(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Cache-Control", "max-age=3600")
-		if private {
-			w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Cache-Control", map[string]string{"": "max-age=3600", "ask": "max-age=0", "no-store": "no-store"}[how])
+		if how == "ask" {
+			w.Header().Set("Etag", `"1"`)
+			if r.Header.Get("If-None-Match") == `"1"` {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
 		}
 		w.Header().Set("Content-Length", path)
 		w.Write(bytes.Repeat([]byte("x"), size))
@@ -62,9 +67,9 @@ func startOrigin() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// startServers starts all three on the first core.
+// startServers starts all four on the first core.
 func startServers(dir, origin string) (all []*server, err error) {
-	for _, start := range []func(dir, origin, addr string) (*server, error){startNT, startSquid, startNginx} {
+	for _, start := range []func(dir, origin, addr string) (*server, error){startNT, startFreshNT, startSquid, startNginx} {
 		addr, err := freeAddr()
 		if err != nil {
 			return all, err
@@ -114,13 +119,22 @@ func startNT(dir, _, addr string) (*server, error) {
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("building nt: %w", err)
 	}
-	home := filepath.Join(dir, "home")
+	return peer(dir, "nt", addr)
+}
+
+func startFreshNT(dir, _, addr string) (*server, error) {
+	return peer(dir, "nt --serve-fresh", addr, "--serve-fresh")
+}
+
+// peer starts nt, with a home of its own.
+func peer(dir, name, addr string, more ...string) (*server, error) {
+	home := filepath.Join(dir, strings.ReplaceAll(name, " ", ""))
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	cmd, err := pinned([]string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "XDG_CONFIG_HOME=", "GOMAXPROCS=1"}, binary, "peer",
-		"--proxy", "--proxy-addr", addr, "--admin-addr", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--allow-private", "--serve-fresh")
-	return &server{name: "nt", addr: addr, forward: true, cmd: cmd}, err
+	cmd, err := pinned([]string{"HOME=" + home, "XDG_RUNTIME_DIR=" + home, "XDG_STATE_HOME=", "XDG_CACHE_HOME=", "XDG_CONFIG_HOME=", "GOMAXPROCS=1"}, filepath.Join(dir, "nt"),
+		append([]string{"peer", "--proxy", "--proxy-addr", addr, "--admin-addr", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--allow-private"}, more...)...)
+	return &server{name: name, addr: addr, forward: true, cmd: cmd}, err
 }
 
 func startSquid(dir, _, addr string) (*server, error) {
@@ -141,7 +155,7 @@ func startNginx(dir, origin, addr string) (*server, error) {
 	conf := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/nginx.log;\nevents {}\nhttp { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;\n"+
 		"client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
 		"proxy_cache_path %[1]s/c keys_zone=z:1m; open_file_cache max=100; upstream o { server %[3]s; keepalive 16; }\n"+
-		"server { listen %[2]s; location / { proxy_pass http://o; proxy_set_header Host %[3]s; proxy_set_header Connection ''; proxy_http_version 1.1; proxy_cache z; } } }\n", dir, addr, origin)
+		"server { listen %[2]s; location / { proxy_pass http://o; proxy_set_header Host %[3]s; proxy_set_header Connection ''; proxy_http_version 1.1; proxy_cache z; proxy_cache_revalidate on; } } }\n", dir, addr, origin)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		return nil, err
