@@ -88,7 +88,7 @@ func conformanceTable(cases []cacheCase, results map[string][]string) string {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")
-	b.WriteString("What nt does not show, and why ([ADR 19](../adr/0019-no-validators-of-our-own.md)): without --serve-fresh nothing is answered without asking the origin, ranges neither (the reader gets the newest, and the site\n" +
+	b.WriteString("What nt does not show, and why ([ADR 20](../adr/0020-no-validators-of-our-own.md)): without --serve-fresh nothing is answered without asking the origin, ranges neither (the reader gets the newest, and the site\n" +
 		"sees its readers), and the origin is asked with the reader's own validators alone (a tag of nt's own would tell it that this machine was there before). A reply with any Vary but Accept-Encoding is not kept.\n\n")
 	for _, name := range names {
 		fmt.Fprintf(&b, "* %s: %d yes, %d not shown, %d broken, of %d\n", name, sums[name][0], sums[name][1], sums[name][2], len(cases))

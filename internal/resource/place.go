@@ -8,7 +8,7 @@ import (
 )
 
 // Place is where a notary's statement stands in what it says of one resource and encoding
-// (docs/adr/0017): the notary numbers them, and each names the one before. Two statements
+// (docs/adr/0018): the notary numbers them, and each names the one before. Two statements
 // with one place, or whose places and times are not in one order, prove that it keeps two
 // accounts for two readers. The zero Place is none: readers and publishers have none.
 type Place struct {
