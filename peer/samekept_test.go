@@ -22,7 +22,9 @@ func TestWhatComesAgainIsKeptOnce(t *testing.T) {
 		w.Header().Set("Date", start.Add(time.Duration(now.Load())*time.Second).Format(http.TimeFormat))
 		w.Write(body)
 	})
-	clock := func(c *Config) { c.Now = func() time.Time { return start.Add(time.Duration(now.Load()) * time.Second) } }
+	clock := func(c *Config) {
+		c.Now = func() time.Time { return start.Add(time.Duration(now.Load()) * time.Second) }
+	}
 	for _, fresh := range []bool{false, true} {
 		r := newRig(t, clock, func(c *Config) { c.ServeFresh = fresh })
 		for _, c := range []struct {

@@ -95,6 +95,12 @@ func door(tr *tracker.Tracker, cfg tracker.JoinConfig) *tracker.JoinDoor {
 // TestOneDatagramSaysWhatTheAPISays: an answer with room for everything is that of the HTTP API.
 func TestOneDatagramSaysWhatTheAPISays(t *testing.T) {
 	tr, key := crowded(t, 6)
+	eye := storetest.NewPeer(99, "1.1.1.1:1")
+	seen := eye.State("page", "object", storetest.Start())
+	seen.Place = resource.Place{Log: seen.ObservedAt - 5, Seq: 2, Prev: resource.Digest{7}}
+	if err := tr.KeepOwn(storetest.Start(), seen.Sign(eye.Key)); err != nil {
+		t.Fatal(err)
+	}
 	got, _ := joinOnce(t, door(tr, tracker.JoinConfig{}), "9.9.9.9:5000", &visitor{room: 11000, tokens: true}, tracker.Join{Key: key})
 	api, err := tr.Lookup(storetest.Start(), netip.MustParseAddr("9.9.9.9"), tracker.LookupRequest{Keys: tracker.Keys{key}})
 	if err != nil {

@@ -22,6 +22,9 @@ const (
 
 	peerV6    = 1
 	peerToken = 2
+
+	loggedGroup = 1
+	loggedPlace = 2
 )
 
 // joinPeer is a holder in an answer.
@@ -84,7 +87,7 @@ func (r *joinReader) peer(key resource.Key, objects []chunker.ObjectID, names []
 }
 
 // appendLogged appends: object 1 | size 8 | status 2 | observed 8 | witness 32 | signature 64 | logged 8 | since 8 |
-// flags 1 | [group 8] | fields 1 | each: name length 1, name, value length 2, value. nil if it cannot be told so.
+// flags 1 | [group 8] | [log 8 | seq 4 | prev 32] | fields 1 | each: name length 1, name, value length 2, value. nil if it cannot be told so.
 func appendLogged(b []byte, object byte, l Logged) []byte {
 	st := l.Statement
 	b = append(b, object)
@@ -98,7 +101,15 @@ func appendLogged(b []byte, object byte, l Logged) []byte {
 	if err != nil || len(group) != 0 && len(group) != joinGroup {
 		return nil
 	}
-	b = append(append(b, byte(len(group)/joinGroup)), group...)
+	flags := byte(len(group) / joinGroup) // loggedGroup, or 0
+	if st.Place.Seq != 0 {
+		flags |= loggedPlace
+	}
+	b = append(append(b, flags), group...)
+	if st.Place.Seq != 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(st.Place.Log))
+		b = append(binary.BigEndian.AppendUint32(b, st.Place.Seq), st.Place.Prev[:]...)
+	}
 	fields := 0
 	at := len(b)
 	b = append(b, 0)
@@ -124,13 +135,15 @@ func (r *joinReader) logged(key resource.Key, objects []chunker.ObjectID) (l Log
 	copy(st.Witness[:], r.bytes(32))
 	copy(st.Signature[:], r.bytes(64))
 	l.LoggedAt, l.KeySince = int64(r.uint64()), int64(r.uint64())
-	switch r.byte() {
-	case 0:
-	case 1:
+	flags := r.byte()
+	if flags&loggedGroup != 0 {
 		l.Group = hex.EncodeToString(r.bytes(joinGroup))
-	default:
-		r.bad = true
 	}
+	if flags&loggedPlace != 0 {
+		st.Place = resource.Place{Log: int64(r.uint64()), Seq: r.uint32()}
+		copy(st.Place.Prev[:], r.bytes(len(st.Place.Prev)))
+	}
+	r.bad = r.bad || flags&^(loggedGroup|loggedPlace) != 0 || flags&loggedPlace != 0 && st.Place.Seq == 0
 	n := int(r.byte())
 	if n > resource.MaxHeaderFields {
 		r.bad = true
