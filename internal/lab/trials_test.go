@@ -164,6 +164,12 @@ func others() (all []trial) {
 		}
 		all = append(all, atOnce(r, "128 KiB", 128*kib, 100, 3), atOnce(r, "10 MiB", 10<<20, 100, 1), longFatOf(r))
 	}
+	for i := range all {
+		all[i].PoolMax = min(all[i].PoolMax, 600)
+		if all[i].figure == "crowd" {
+			all[i].PoolMax = 1 << 20
+		}
+	}
 	r := overNet(PluginHTTP())
 	return append(append(all, s128at800.of(r, 3, true, 0.5, 1, 2, 4, 8, 16, 32)...), longFatOf(r))
 }
