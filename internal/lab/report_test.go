@@ -26,6 +26,11 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// TestCrossCheckHasAPlace: the page that the cross-check fills can be filled.
+func TestCrossCheckHasAPlace(t *testing.T) {
+	filled(t, "cross-check.md", map[string]string{"cross-check": "|"})
+}
+
 // TestRunsAreKept: what was added is there when the store is opened again, once.
 func TestRunsAreKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs")
