@@ -11,6 +11,7 @@ import (
 	"nt/tracker"
 	"nt/tracker/memory"
 	"nt/tracker/storetest"
+	"nt/transport"
 )
 
 // crowd returns a store with one hot key that n peers of different networks
@@ -60,6 +61,30 @@ func BenchmarkLookupHot(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lookups/s")
+}
+
+// quiet is a visitor with the room of one datagram, whose peers have sessions and gave grants.
+type quiet struct{ bytes int }
+
+func (*quiet) Room() int                       { return 1355 }
+func (*quiet) Introduce(transport.PeerID) bool { return false }
+func (*quiet) Token(p transport.PeerID) []byte { return p[:16] }
+func (v *quiet) Answer(b []byte)               { v.bytes += len(b) }
+
+// BenchmarkJoinHot is what a question by one datagram costs beside the wire; BenchmarkLookupHot is what one
+// over HTTP costs beside HTTP and JSON.
+func BenchmarkJoinHot(b *testing.B) {
+	s, _ := crowd(b, 10_000)
+	tr := newTracker(b, tracker.Config{Store: s})
+	d := tracker.NewJoinDoor(tr, tracker.JoinConfig{Rate: 1e9, Burst: 1 << 30, Now: storetest.Start})
+	q := tracker.Join{Key: storetest.Key("hot"), Want: 30}.Append(nil)
+	v := &quiet{}
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Reply(netip.MustParseAddrPort("150.1.1.1:5"), q, v)
+	}
+	b.ReportMetric(float64(v.bytes)/float64(b.N), "B/answer")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "joins/s")
 }
 
 // BenchmarkAnnounceHTTP is the whole way of one signed announcement of one item,

@@ -83,8 +83,13 @@ func (d *JoinDoor) Ask(from netip.AddrPort, question []byte, v Visitor) {
 	}
 	go func() {
 		defer func() { <-d.slots }()
-		v.Answer(d.answer(d.now(), from, question, v))
+		d.Reply(from, question, v)
 	}()
+}
+
+// Reply is Ask for who can wait.
+func (d *JoinDoor) Reply(from netip.AddrPort, question []byte, v Visitor) {
+	v.Answer(d.answer(d.now(), from, question, v))
 }
 
 func (d *JoinDoor) answer(now time.Time, from netip.AddrPort, question []byte, v Visitor) []byte {
@@ -121,6 +126,8 @@ const (
 	maxIntroduced = 3
 	// introduceRoom is what an introduction and the peer take at most, in bytes.
 	introduceRoom = 129 + 250
+	// What an answer and a peer in it take at least.
+	answerLeast, peerLeast = 150, 60
 )
 
 // join answers one question within the visitor's room.
@@ -129,6 +136,9 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 	if req.Want == 0 {
 		req.Want = DefaultWant
 	}
+	fits := max(0, v.Room()-answerLeast)/peerLeast + 1
+	capped := fits < req.Want
+	req.Want = min(req.Want, fits)
 	t.count.keys.Add(1)
 	asker := netip.AddrPortFrom(from.Unmap(), req.Port)
 	rnd := mrand.New(mrand.NewPCG(t.seed, t.draws.Add(1)))
@@ -159,7 +169,7 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 	for _, l := range may {
 		left.may = !e.addStatement(l) || left.may
 	}
-	return e.bytes(left.must, left.may, peers < len(chosen)), nil
+	return e.bytes(left.must, left.may, peers < len(chosen) || capped && len(chosen) == req.Want), nil
 }
 
 // demotedEarly moves the last of the chosen, a place that is kept for peers that were reported, to the second
