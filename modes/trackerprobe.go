@@ -11,7 +11,7 @@ import (
 	"nt/tracker/rendezvous"
 )
 
-// prober asks announced endpoints whether something answers there (docs/adr/0018): by a question of the
+// prober asks announced endpoints whether something answers there (docs/adr/0021): by a question of the
 // wire that only its receiver sees, and where other transports are announced by a connection to
 // the TCP port of the same number.
 type prober struct{ udp *rendezvous.Server }

@@ -13,7 +13,7 @@ import (
 
 // Announced endpoints are taken only when something has answered at them (security row 11): the
 // store holds nothing that would send readers to somebody who was not asked. A live UDP session
-// with the announcer is such an answer, and tells the address itself. See docs/adr/0018.
+// with the announcer is such an answer, and tells the address itself. See docs/adr/0021.
 
 // Prober asks whether something answers at an endpoint, by what the announced transports speak.
 // It gives up when ctx ends.
