@@ -15,6 +15,7 @@ const (
 	maxBanned  = 4096
 	maxResting = 1024
 	restTime   = 5 * time.Second // of a neighbour that never delivered
+	byeTime    = time.Second     // of a neighbour that left
 	seedTable  = 1 << 14         // neighbours of a seed
 )
 
@@ -158,12 +159,16 @@ func (c *Core) drop(v *neighbour, why error) {
 		}
 	case ErrUseless:
 		c.rest(v)
+	case ErrBye: // others still recommend it for a while
+		c.restFor(v, byeTime)
 	}
 	c.emit(Drop{v.id, v.peer, why})
 }
 
 // rest keeps a peer that does not answer from being met again at once.
-func (c *Core) rest(v *neighbour) {
+func (c *Core) rest(v *neighbour) { c.restFor(v, restTime) }
+
+func (c *Core) restFor(v *neighbour, d time.Duration) {
 	if len(c.resting) >= maxResting {
 		for a, till := range c.resting {
 			if till <= c.now {
@@ -172,7 +177,7 @@ func (c *Core) rest(v *neighbour) {
 		}
 	}
 	if len(c.resting) < maxResting {
-		c.resting[v.peer.Addr] = c.now + restTime
+		c.resting[v.peer.Addr] = c.now + d
 	}
 }
 

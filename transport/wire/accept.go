@@ -114,22 +114,25 @@ func (n *Node) shakeHands(key sessionKey, m initMsg) (*Session, []byte, bool) {
 		return nil, nil, false
 	}
 	payload, _, _, err := hs.ReadMessage(nil, m.noise)
-	if err != nil || len(payload) < len(transport.PeerID{}) {
+	if err != nil || len(payload) < len(transport.PeerID{})+1 {
 		return nil, nil, false
 	}
 	s := newSession(n, key, transport.PeerID(payload[:32]))
 	if pub, err := dhPublic(s.peer); err != nil || !bytes.Equal(pub, hs.PeerStatic()) {
 		return nil, nil, false // it names a key that is not its own
 	}
-	msg, recv, send, err := hs.WriteMessage(nil, nil)
+	msg, recv, send, err := hs.WriteMessage(nil, n.Grant().AppendBinary([]byte{byte(n.NAT())}))
 	if err != nil || s.send.setKey(send) != nil || s.recv.setKey(recv) != nil {
 		return nil, nil, false
 	}
 	s.state, s.accepted, s.handle = stateAccepted, true, m.token.handle()
 	s.reply = replyMsg{key.conv, msg}.append(nil)
 	s.initSum = sha256.Sum256(m.noise)
+	first := payload[32:]
+	s.nat = NATKind(first[0] >> natShift)
+	first[0] &= 1<<natShift - 1
 	close(s.established)
-	return s, payload[32:], true
+	return s, first, true
 }
 
 // register lists an accepted session, unless the node is being closed.

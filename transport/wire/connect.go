@@ -96,8 +96,8 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 			return nil, fmt.Errorf("%w: %w", a.failure(), ctx.Err())
 		case <-alone.C:
 			introduced = true
-			for _, by := range introducers[:min(len(introducers), maxIntroducers)] {
-				a.ask(ctx, by)
+			for i, by := range introducers[:min(len(introducers), maxIntroducers)] {
+				a.ask(ctx, by, i == 0) // trackers come first: neighbours hear of a newcomer late or never
 			}
 		case <-hopeless:
 			return nil, a.failure()
@@ -152,10 +152,11 @@ func (a *attempt) dial(ctx context.Context, addr netip.AddrPort, token Token) bo
 	return true
 }
 
-func (a *attempt) ask(ctx context.Context, by *Session) {
+// ask asks an introducer, again if it does not know the peer yet.
+func (a *attempt) ask(ctx context.Context, by *Session, again bool) {
 	a.run(func() event {
 		in, err := by.introduce(ctx, a.peer)
-		if errors.Is(err, ErrStranger) { // the peer's own session may be just opening there
+		if again && errors.Is(err, ErrStranger) { // the peer's own session may be just opening there
 			select {
 			case <-ctx.Done():
 			case <-time.After(strangerRetry):

@@ -30,7 +30,9 @@ const (
 	dataHead  = 1 + 4 + 4
 	aeadTag   = 16
 	noiseMsg1 = 32 + 32 + 16 + 16 // e, s, tag of s, tag of the payload
-	noiseMsg2 = 32 + 16
+	noiseMsg2 = 32 + 16 + replySays
+	// replySays is the payload of a Reply: what NAT the accepter is behind, and a grant of its own.
+	replySays = 1 + GrantSize
 
 	// MaxPacket is the longest packet a session carries, without the channel byte.
 	MaxPacket = MaxDatagram - dataHead - aeadTag - 1

@@ -79,7 +79,7 @@ func (n *Node) newDial(addr netip.AddrPort, peer transport.PeerID, token Token, 
 	if d.handshake, err = n.newHandshake(true, peer); err != nil {
 		return nil, fmt.Errorf("dialling %v: %w", addr, err)
 	}
-	d.first = append(append(append([]byte(nil), n.id[:]...), byte(ch)), first...)
+	d.first = append(append(append([]byte(nil), n.id[:]...), byte(ch)|byte(n.NAT())<<natShift), first...)
 	d.datagram = askMsg{d.nonce}.append(nil)
 	if token != (Token{}) {
 		if err := s.initiate(token); err != nil {
@@ -240,10 +240,13 @@ func (s *Session) finish(m replyMsg, now time.Time) bool {
 		return false
 	}
 	// A forged Reply fails here; flynn/noise rolls its state back, so the genuine one still fits.
-	_, send, recv, err := s.dial.handshake.ReadMessage(nil, m.noise)
-	if err != nil || s.send.setKey(send) != nil || s.recv.setKey(recv) != nil {
+	says, send, recv, err := s.dial.handshake.ReadMessage(nil, m.noise)
+	if err != nil || len(says) != replySays || says[0] > byte(NATSymmetric) || s.send.setKey(send) != nil || s.recv.setKey(recv) != nil {
 		return false
 	}
+	s.nat = NATKind(says[0])
+	s.granted, _ = ParseGrant(says[1:])
+	s.grantedAt = now
 	s.state, s.dial = stateOpen, nil
 	s.lastHeard.Store(now.UnixNano())
 	return true

@@ -23,6 +23,9 @@ const (
 	NATSymmetric
 )
 
+// natShift is where Init's channel byte carries the dialler's NATKind.
+const natShift = 6
+
 func (k NATKind) String() string {
 	switch k {
 	case NATNone:

@@ -135,6 +135,13 @@ func (s *Session) InitSent() time.Time {
 	return s.initSent
 }
 
+// Granted returns the grant that the accepter of a dialled session gave us, zero if we accepted it.
+func (s *Session) Granted() Grant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.granted
+}
+
 // Done is closed when the session has ended; Err says why.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
@@ -265,9 +272,6 @@ func (s *Session) open(b []byte, m dataMsg, now time.Time) bool {
 	s.mu.Unlock()
 	if confirmed {
 		s.node.confirmed(s)
-		if s.node.NAT() != NATUnknown {
-			s.confirm()
-		}
 	}
 	if Channel(plain[0]) == channelControl {
 		s.control(plain[1:], now)

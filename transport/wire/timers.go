@@ -18,10 +18,10 @@ const (
 	grantEvery = time.Minute
 )
 
-// confirmSoon tells the accepter what NAT we are behind, if we know. Else anything we send
-// tells it all that a CONFIRM would, and who asked something with the handshake will soon.
+// confirmSoon tells the accepter that we have our key. Anything we send tells it that, and who
+// asked something with the handshake will soon.
 func (s *Session) confirmSoon(asked bool) {
-	if !asked || s.node.NAT() != NATUnknown {
+	if !asked {
 		s.confirm()
 		return
 	}

@@ -34,6 +34,7 @@ func (n *Node) dial(l *link, first []byte) {
 				s.Close()
 				n.lost(l)
 			default:
+				l.swarm.grants[l.peer.Addr] = s.Granted()
 				n.attach(l, s, n.pipes[s])
 				l.swarm.core.Opened(n.now(), s.InitSent().Sub(n.epoch), l.id)
 				l.swarm.act()
