@@ -282,10 +282,14 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 // maxVotes bounds how much the readers' asking counts against what was served.
 const maxVotes = 8
 
-// need orders chunks at a seed: served least and asked for most comes first.
+// need orders chunks at a seed: what nobody was given yet comes first, because nobody else can
+// give it; then what was served least and asked for most.
 func (c *Core) need(i int) int {
 	if c.cfg.Without.LeastServed {
 		return 0
+	}
+	if c.served[i] == 0 {
+		return -2*maxVotes - int(c.votes[i])
 	}
 	return int(c.served[i]) - int(c.votes[i])
 }
