@@ -147,7 +147,11 @@ func (c *control) tooEarly(sn uint32, now time.Duration) bool {
 		return true
 	}
 	at := c.sentAt[sn%sentLog]
-	return c.rtt > 0 && int32(c.ackedAt-at) <= 0 && time.Duration(millis(now)-at)*time.Millisecond < c.rtt+queueTarget+rideTime
+	patience := firstPatience // while no acknowledgement was prompt enough to tell how long the way is
+	if c.rtt > 0 {
+		patience = c.rtt + queueTarget + flushEvery + rideTime
+	}
+	return int32(c.ackedAt-at) <= 0 && time.Duration(millis(now)-at)*time.Millisecond < patience
 }
 
 func stamp(h []byte) uint32 { return binary.LittleEndian.Uint32(h[8:]) }

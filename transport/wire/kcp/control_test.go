@@ -53,7 +53,7 @@ func TestControlGrowsAndYields(t *testing.T) {
 		t.Errorf("a loss without a queue: %.0f after %.0f packets", c.window, was)
 	}
 	was = c.window
-	if now += rtt + queueTarget + rideTime + time.Millisecond; !c.sent(segment(cmdPush, now, lost, 0, 10), now) {
+	if now += rtt + queueTarget + flushEvery + rideTime + time.Millisecond; !c.sent(segment(cmdPush, now, lost, 0, 10), now) {
 		t.Error("nothing was acknowledged, and the packet is not repeated")
 	}
 	if c.window != was {

@@ -19,7 +19,7 @@ const (
 	// rideTime is how long an acknowledgement waits for data to ride on, after the
 	// up to flushEvery that KCP itself holds it. KCP's timeouts learn of both, because
 	// they are in every round trip it measures.
-	rideTime = 50 * time.Millisecond
+	rideTime = 120 * time.Millisecond
 	// maxRiding acknowledgements are not held any longer.
 	maxRiding = 8
 )
