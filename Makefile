@@ -1,4 +1,4 @@
-.PHONY: build test race fuzz bench lab lab-quick lab-report lab-trace cross-check tracker-compare tracker-flood tracker-kills tracker-nodes tracker-growth demo ci
+.PHONY: build test race fuzz bench lab lab-quick lab-report lab-trace cross-check tracker-compare tracker-flood tracker-kills tracker-nodes tracker-slander tracker-growth demo ci
 build:   ; CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/nt .
 test:    ; go test ./...
 race:    ; CGO_ENABLED=1 go test -race -short ./...
@@ -15,6 +15,7 @@ tracker-compare: bin/trackerlab ; bin/trackerlab compare -nt bin/nt -load bin/tr
 tracker-flood: bin/trackerlab ; bin/trackerlab flood -nt bin/nt
 tracker-kills: bin/trackerlab ; bin/trackerlab kills -nt bin/nt
 tracker-nodes: bin/trackerlab ; bin/trackerlab nodes -nt bin/nt -csv docs/experiments/tracker-nodes.csv
+tracker-slander: bin/trackerlab ; bin/trackerlab slander -nt bin/nt
 tracker-growth: bin/trackerlab ; bin/trackermem -what growth -csv docs/experiments/tracker-growth.csv -svg docs/experiments/tracker-growth.svg
 demo:    ; go run . demo
 ci:      ; ./.ci/run
