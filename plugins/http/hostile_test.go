@@ -326,7 +326,10 @@ func TestRow42_EndlessElsewhere(t *testing.T) {
 		// One interval, all chunks there can be.
 		io.WriteString(w, "HTTP/1.1 416 No\r\nNT-Have: AQD__z8\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 	})
-	reader := open(t, transport.Env{Options: impatient})
+	reader := open(t, transport.Env{Options: func(v any) error { // none of 768 answers may be late on a busy machine
+		v.(*http.Options).FirstByteTimeout, v.(*http.Options).RetryWait = 10*time.Second, time.Millisecond
+		return nil
+	}})
 	var log transporttest.Log
 	err = reader.Fetch(t.Context(), request(transporttest.NewSink(c.ID()), c, &log, peer.peer))
 	if !errors.Is(err, transport.ErrNoProgress) {
