@@ -130,7 +130,7 @@ func (n *Node) copyOnly(p *plan) (*Response, error) {
 // for a gateway's error.
 func (n *Node) take(p *plan, fl *flight, missing error) (*Response, error) {
 	if fl.unchanged() {
-		return n.validated(p, fl.plan.tag)
+		return n.validated(p, fl)
 	}
 	if !fl.claim() {
 		return nil, errNotForTwo

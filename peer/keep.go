@@ -81,13 +81,18 @@ func (n *Node) justKept(u resource.URL, e cache.Entry) bool {
 		return false
 	}
 	for _, old := range n.cfg.Cache.Get(u) {
-		since := e.Statement.ObservedAt - old.Statement.ObservedAt
-		if old.Encoding() == e.Encoding() && old.Object() == e.Object() && old.Level == trust.Self && !old.Invalid && old.Shared == n.mayShare(u, e) &&
-			since >= 0 && since < int64(sameAgain/time.Second) && maps.EqualFunc(undated(old.Header()), undated(e.Header()), slices.Equal) {
+		if old.Level == trust.Self && old.Shared == n.mayShare(u, e) && sameButDates(old, e) {
 			return true
 		}
 	}
 	return false
+}
+
+// sameButDates reports whether an entry says nothing that one seen shortly before it does not.
+func sameButDates(old, e cache.Entry) bool {
+	since := e.Statement.ObservedAt - old.Statement.ObservedAt
+	return old.Encoding() == e.Encoding() && old.Object() == e.Object() && !old.Invalid && since >= 0 && since < int64(sameAgain/time.Second) &&
+		maps.EqualFunc(undated(old.Header()), undated(e.Header()), slices.Equal)
 }
 
 // undated returns a header without what differs from answer to answer.
@@ -154,8 +159,10 @@ func (n *Node) confirm(fl *flight) {
 		if !validates(e, asked) || now != "" && now != asked || resource.Shareable(nil, http.StatusOK, fl.resp.Header) != nil {
 			continue
 		}
-		e.Statement.Header, e.Invalid = refreshed(e.Header(), fl.resp.Header), false
-		e.Statement.ObservedAt, e.Age = fl.began.Unix(), int64(delta(fl.resp.Header.Get("Age"))/time.Second)
+		old := e
+		if e = fl.renew(e); sameButDates(old, e) && (!n.cfg.ServeFresh || lifetime(e.Header(), e.BornAt()) == 0) {
+			continue
+		}
 		e.Statement = e.Statement.Sign(n.cfg.Identity)
 		e.Shared = (e.Shared || !fl.plan.compared(e.Header())) && n.mayShare(fl.plan.url, e)
 		n.keep(e)

@@ -46,10 +46,10 @@ func (fl *flight) unchanged() bool {
 	return fl.plan.tag != "" && fl.err == nil && fl.resp.StatusCode == http.StatusNotModified
 }
 
-// validated answers with the copy that the origin has just called current.
-func (n *Node) validated(p *plan, tag string) (*Response, error) {
+// validated answers with the copy that the flight's 304 calls current, as it is from then on.
+func (n *Node) validated(p *plan, fl *flight) (*Response, error) {
 	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
-		if !validates(c.entry, tag) {
+		if !validates(c.entry, fl.plan.tag) {
 			return errNoTag
 		}
 		return nil
@@ -57,7 +57,15 @@ func (n *Node) validated(p *plan, tag string) (*Response, error) {
 	if err != nil {
 		return nil, errNotForTwo // it is gone: the origin is asked for the whole
 	}
+	c.entry = fl.renew(c.entry)
 	return n.fromCopy(p, c, nil, time.Time{})
+}
+
+// renew returns an entry as the flight's 304 leaves it, but for its signature.
+func (fl *flight) renew(e cache.Entry) cache.Entry {
+	e.Statement.Header, e.Invalid = refreshed(e.Header(), fl.resp.Header), false
+	e.Statement.ObservedAt, e.Age = fl.began.Unix(), int64(delta(fl.resp.Header.Get("Age"))/time.Second)
+	return e
 }
 
 // refreshed returns a stored header as a 304 leaves it (RFC 9111 section 3.2): with its fields in

@@ -128,7 +128,7 @@ func startFreshNT(dir, _, addr string) (*server, error) {
 
 // peer starts nt, with a home of its own.
 func peer(dir, name, addr string, more ...string) (*server, error) {
-	home := filepath.Join(dir, strings.ReplaceAll(name, " ", ""))
+	home := filepath.Join(dir, "home-"+strings.ReplaceAll(name, " ", ""))
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}

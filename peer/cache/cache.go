@@ -28,8 +28,11 @@ const (
 )
 
 // Cache is one directory of entries. It is safe for concurrent use by several
-// goroutines and processes; it holds nothing in memory.
-type Cache struct{ dir string }
+// goroutines and processes: what it remembers of a file counts only while the file is the same.
+type Cache struct {
+	dir  string
+	read memory
+}
 
 // Open returns the cache below dir, which it creates, readable by the user alone
 // (security row 31).
@@ -64,7 +67,7 @@ func (c *Cache) Put(e Entry) error {
 func (c *Cache) Get(u resource.URL) []Entry {
 	var out []Entry
 	for _, path := range c.variants(u.Key()) {
-		if e, err := load(path); err == nil && e.URL == u.String() {
+		if e, err := c.read.load(path); err == nil && e.URL == u.String() {
 			out = append(out, e)
 		}
 	}
