@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
+	"nt/peer/cache"
 	"nt/peer/trust"
 )
 
@@ -92,13 +94,18 @@ func (n *Node) cachedOnly(p *plan) (*Response, error) {
 // fresh answers with a copy of the origin's own word that is still fresh, nil without one.
 func (n *Node) fresh(p *plan) *Response {
 	now := n.cfg.Now()
+	isFresh := func(e cache.Entry) bool {
+		return e.Level == trust.Self && !e.Invalid && freshFor(p.req.HTTP.Header, e.Header(), e.BornAt(), now)
+	}
+	if n.cfg.Cache == nil || !slices.ContainsFunc(n.cfg.Cache.Get(p.url), isFresh) { // before an object is opened
+		return nil
+	}
 	var until time.Time
 	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
-		e := c.entry
-		if e.Level != trust.Self || e.Invalid || !freshFor(p.req.HTTP.Header, e.Header(), e.BornAt(), now) {
+		if !isFresh(c.entry) {
 			return errStale
 		}
-		until = now.Add(lifetime(e.Header(), e.BornAt()) - ageOf(e.Header(), e.BornAt(), now))
+		until = now.Add(lifetime(c.entry.Header(), c.entry.BornAt()) - ageOf(c.entry.Header(), c.entry.BornAt(), now))
 		return nil
 	})
 	if err != nil {

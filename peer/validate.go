@@ -16,22 +16,18 @@ import (
 // still what is there (RFC 9111 section 4.3.1). Only with ServeFresh: the tag tells the origin
 // that this machine was there before, which a reader who sent no tag has not said.
 func (n *Node) validate(p *plan) {
-	if !p.collapse {
+	if !p.collapse || n.cfg.Cache == nil {
 		return
 	}
-	c, err := n.findCached(p.ctx, p, func(_ context.Context, c *found) error {
-		if !validates(c.entry, c.entry.Header().Get("Etag")) || p.preference(p.req.HTTP.Header, c.entry) != 0 {
-			return errNoTag
+	for _, e := range n.cfg.Cache.Get(p.url) {
+		tag := e.Header().Get("Etag")
+		if !validates(e, tag) || p.preference(p.req.HTTP.Header, e) != 0 {
+			continue
 		}
-		return nil
-	})
-	if err != nil {
+		p.tag, p.ask = tag, p.req.HTTP.Clone(p.req.HTTP.Context())
+		p.ask.Header.Set("If-None-Match", tag)
 		return
 	}
-	p.tag = c.entry.Header().Get("Etag")
-	c.close()
-	p.ask = p.req.HTTP.Clone(p.req.HTTP.Context())
-	p.ask.Header.Set("If-None-Match", p.tag)
 }
 
 var errNoTag = errors.New("the copy cannot be validated by a tag")
