@@ -154,7 +154,7 @@ func (r *runningTracker) openStore(cfg *tracker.Config) error {
 		return err
 	}
 	r.store = r.cluster.Local()
-	cfg.Store, cfg.Secret = r.cluster, r.cluster.Secret()
+	cfg.Store, cfg.Secret, cfg.LostAt = r.cluster, r.cluster.Secret(), r.cluster.LostAt
 	return nil
 }
 

@@ -216,6 +216,20 @@ func TestASettlingTrackerSaysSo(t *testing.T) {
 	}
 }
 
+// TestALostNodeIsToldLikeARestart: what it held may be missing for an interval.
+func TestALostNodeIsToldLikeARestart(t *testing.T) {
+	now := storetest.Start()
+	var lost time.Time
+	tr := newTracker(t, tracker.Config{TTL: time.Minute, LostAt: func() time.Time { return lost }})
+	for _, want := range []int64{0, 50} {
+		api, err := tr.Lookup(now, netip.MustParseAddr("9.9.9.9"), tracker.LookupRequest{Keys: tracker.Keys{storetest.Key("page")}})
+		if err != nil || api.Settling != want {
+			t.Errorf("settling for %d s, want %d; %v", api.Settling, want, err)
+		}
+		lost = now.Add(-10 * time.Second)
+	}
+}
+
 var rewriteJoin = flag.Bool("rewrite", false, "write the examples of a join in docs/wire.md anew")
 
 // TestJoinDoc: the question and the answer in docs/wire.md are those of a tracker.

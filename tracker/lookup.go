@@ -75,9 +75,15 @@ func (t *Tracker) lookup(now time.Time, asker netip.AddrPort, key resource.Key, 
 	return res, chosen, nil
 }
 
-// settling is for how many seconds holders may be missing because of a restart.
+// settling is for how many seconds holders may be missing because of a restart, or because a node was lost.
 func (t *Tracker) settling(now time.Time) int64 {
-	return max(0, seconds(t.cfg.Settled.Sub(now)+time.Second-1))
+	until := t.cfg.Settled
+	if t.cfg.LostAt != nil {
+		if at := t.cfg.LostAt(); !at.IsZero() && at.Add(t.cfg.TTL).After(until) {
+			until = at.Add(t.cfg.TTL)
+		}
+	}
+	return max(0, seconds(until.Sub(now)+time.Second-1))
 }
 
 // endpoint returns where to reach a holder: behind a NAT that is where its

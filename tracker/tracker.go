@@ -39,6 +39,8 @@ type Config struct {
 	// Settled is until when holders that announced before a restart may be missing; zero for a
 	// tracker that has forgotten nobody.
 	Settled time.Time
+	// LostAt says when another node was last lost with what it held; zero: never. nil for a tracker alone.
+	LostAt func() time.Time
 	// Heard is told once a second at most that announcements were taken. May be nil.
 	Heard func()
 }

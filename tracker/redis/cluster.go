@@ -9,6 +9,7 @@ import (
 	mrand "math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -43,6 +44,7 @@ type Cluster struct {
 	http    *http.Client
 	hot     hotCache
 	writes  chan write
+	lostAt  atomic.Int64 // Unix seconds, see LostAt
 
 	mu     sync.Mutex
 	loaded map[resource.Key]time.Time // keys whose statements were asked for here
@@ -96,6 +98,9 @@ func (c *Cluster) shareSecret() error {
 	if _, err := conn.Do("SET", secretKey, mine[:], "NX"); err != nil {
 		return err
 	}
+	if _, err := conn.Do("DEL", leftKey(c.cfg.Self)); err != nil { // of an earlier life
+		return err
+	}
 	got, err := redis.Bytes(conn.Do("GET", secretKey))
 	if err != nil || len(got) != len(c.secret) {
 		return fmt.Errorf("the shared secret: %d bytes, %w", len(got), err)
@@ -118,10 +123,12 @@ func (c *Cluster) Run(ctx context.Context) {
 	tick := time.NewTicker(c.cfg.Lives / beats)
 	defer tick.Stop()
 	for ctx.Err() == nil {
+		before := c.members.all()
 		named, young, err := c.beat()
 		if err != nil {
 			c.cfg.Log.Warn("Redis does not answer; the nodes stay as they were", "err", err)
 		} else if c.members.update(named, young) {
+			c.mourn(before)
 			c.handOver(ctx, c.members.self)
 		}
 		select {
@@ -135,7 +142,7 @@ func (c *Cluster) Run(ctx context.Context) {
 
 func (c *Cluster) leave() {
 	conn := c.pool.Get()
-	conn.Do("ZREM", nodesKey, c.members.self) // else the others wait for its time to pass
+	c.sayGoodbye(conn)
 	conn.Close()
 	c.members.mu.Lock()
 	list := c.members.list[:0:0]

@@ -245,6 +245,7 @@ func TestSeveralNodes(t *testing.T) {
 		t.Errorf("%d missing, %d refused: the others cannot know yet", m, ref)
 	}
 	await(t, sees(a, b))
+	await(t, func() bool { return !a.LostAt().IsZero() && !b.LostAt().IsZero() })
 	m, ref, un := say("the others have noticed", a, b)
 	if ref != 0 || un != 0 || m != 2*share {
 		t.Errorf("%d missing, %d refused, %d without statement; its share was %d", m, ref, un, share)
@@ -271,6 +272,9 @@ func TestSeveralNodes(t *testing.T) {
 	await(t, sees(a, d))
 	if m, ref, un := say("one has left in good order", a, d); m+ref+un != 0 {
 		t.Error("what a node handed over is missing")
+	}
+	if !d.LostAt().IsZero() {
+		t.Error("a node that handed over is taken for lost")
 	}
 }
 

@@ -62,6 +62,13 @@ func ownerOf(list []string, key resource.Key) string {
 	return owner
 }
 
+// all returns the list.
+func (m *members) all() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.list)
+}
+
 func (m *members) others() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
