@@ -42,6 +42,7 @@ type Node struct {
 	rng    *rand.Rand
 
 	client     Client
+	vouch      func(netip.AddrPort) []byte // of a node that the locator names: a token for somebody's address
 	born, done time.Duration
 	late       bool // came after the test had ended: it only keeps the pool alive
 	silent     bool

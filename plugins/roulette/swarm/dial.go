@@ -143,6 +143,10 @@ func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transp
 	}
 }
 
+// Grant returns a grant for a locator, which makes tokens of this node's from it, for a minute
+// or more (wire.Session.KeepGranting does that for a tracker).
+func (n *Node) Grant() wire.Grant { return n.wire.Grant() }
+
 // Ask asks a node something in one round trip, from the socket that its peers will meet.
 func (n *Node) Ask(ctx context.Context, addr netip.AddrPort, question []byte) ([]byte, error) {
 	return n.wire.Ask(ctx, addr, question)
