@@ -76,6 +76,7 @@ type Core struct {
 	reserved  []uint8  // neighbours each missing chunk is asked of
 	lent      []uint8  // swaps each MetaChunk is kept for
 	missing   int
+	unserved  int // at a seed: chunks that nobody was given yet
 	done      bool
 	failed    bool
 	partials  map[int]*partial
@@ -149,6 +150,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 	}
 	if c.cfg.Seed {
 		c.served, c.votes = make([]uint32, c.n), make([]uint8, c.n)
+		c.unserved = c.n
 	}
 	for _, v := range c.neighbours {
 		c.makeRoomIn(v)

@@ -62,7 +62,11 @@ func (c *Core) welcomeList() int {
 	if rate == 0 || math.IsInf(up, 1) {
 		return c.p.JoinList
 	}
-	room := up*c.p.JoinShare/rate - float64(chunker.HeaderSize+c.cfg.Uplink.overhead+10)
+	share := c.p.JoinShare
+	if c.unserved > 0 { // nobody can have what the seed has not given away: that comes first
+		share /= 4
+	}
+	room := up*share/rate - float64(chunker.HeaderSize+c.cfg.Uplink.overhead+10)
 	return min(max(int(room/introSize), c.p.JoinMin), c.p.JoinList)
 }
 

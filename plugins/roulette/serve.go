@@ -187,7 +187,9 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 	if last {
 		v.sentTo.add(int(m.Chunk))
 		if c.cfg.Seed {
-			c.served[m.Chunk]++
+			if c.served[m.Chunk]++; c.served[m.Chunk] == 1 {
+				c.unserved--
+			}
 			c.votes[m.Chunk] = 0
 		}
 	}
