@@ -205,10 +205,8 @@ func TestProbe(t *testing.T) {
 // TestGrantsMakeTokensForTheAsked: a peer that keeps granting lets the node it has a session with make
 // tokens for its gate, and whoever asks that node opens a session with the peer in one round trip.
 func TestGrantsMakeTokensForTheAsked(t *testing.T) {
-	var peer transport.PeerID
-	a, b := pair(t, func(q *Query) { q.Answer(q.Token(peer)) })
 	holder := loopback(t, Config{})
-	peer = holder.ID()
+	a, b := pair(t, func(q *Query) { q.Answer(q.Token(holder.ID())) })
 	s, err := holder.Dial(soon(t), addrOf(b), b.ID(), Token{}, ChannelDatagram, nil)
 	if err != nil {
 		t.Fatal(err)
