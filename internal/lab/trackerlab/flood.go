@@ -108,8 +108,8 @@ func (l *lab) watchFlood(t *proc, crowd *honestCrowd, stop chan struct{}) {
 			renewed = time.Now()
 		}
 		if m, err := t.metrics(); err == nil && n%30 == 0 {
-			l.printf("... %.0f URLs taken, %.0f held; %.0f torrents held; resident %d MiB; honest: asked %d, lost %d", m["items_total"], m["keys"], m["torrents"],
-				t.status("VmRSS")>>10, crowd.asked, crowd.lost)
+			l.printf("... %.0f URLs taken, %.0f held; %.0f torrents held; resident %d MiB; honest: asked %d, lost %d, no answer %d", m["items_total"], m["keys"], m["torrents"],
+				t.status("VmRSS")>>10, crowd.asked, crowd.lost, crowd.silent)
 		}
 	}
 }
@@ -211,19 +211,25 @@ func floodURLs(to string, p floodPlan) error {
 	return errors.Join(errs...)
 }
 
-// insist announces until the rate limit lets it pass.
+// insist announces until the rate limit lets it pass, and again when the tracker is busy, does not hear the
+// endpoint or breaks off: on a machine with much else to do all of that happens.
 func insist(a *announcer, to string, urls []uint64, slots chan struct{}) error {
-	for {
+	for failed := 0; ; time.Sleep(time.Second) {
 		slots <- struct{}{}
 		_, err := a.announce(to, urls...)
 		<-slots
 		var refused *refusedError
-		if !errors.As(err, &refused) || refused.status != 429 {
+		if err == nil || failed == maxInsist {
 			return err
 		}
-		time.Sleep(time.Second)
+		if !errors.As(err, &refused) || refused.status != 429 {
+			failed++
+		}
 	}
 }
+
+// maxInsist is how often in a row an announcement may fail.
+const maxInsist = 20
 
 // bep is a client of BEP 15 at one address.
 type bep struct {
