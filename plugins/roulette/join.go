@@ -58,16 +58,17 @@ func (c *Core) welcome(v *neighbour, header bool) {
 const introSize = 1 + 4 + 2 + 32 + 1 + tokenGuess
 
 func (c *Core) welcomeList() int {
+	most := min(c.p.JoinList, max(c.n, c.p.JoinMin)) // no more than there are chunks to ask for
 	rate, up := c.members.rate.lately(c.now), c.cfg.Uplink.Rate()
 	if rate == 0 || math.IsInf(up, 1) {
-		return c.p.JoinList
+		return most
 	}
 	share := c.p.JoinShare
 	if c.unserved > 0 { // nobody can have what the seed has not given away: that comes first
 		share /= 4
 	}
 	room := up*share/rate - float64(chunker.HeaderSize+c.cfg.Uplink.overhead+10)
-	return min(max(int(room/introSize), c.p.JoinMin), c.p.JoinList)
+	return min(max(int(room/introSize), c.p.JoinMin), most)
 }
 
 // queuePushes lets the seed's first chunks follow the WELCOME, few when many wait.
@@ -82,10 +83,26 @@ func (c *Core) queuePushes(v *neighbour) {
 	case waiting <= 8:
 		n = 1
 	}
+	if c.n <= tinyChunks {
+		n = max(n, min(c.affordable(), c.n))
+	}
 	crowd := len(c.members.of) > c.p.SeedCrowd
 	for range min(n, c.p.SeedChunks) {
 		v.queued = append(v.queued, want{Ask: Ask{Proof: !crowd}, blind: true, classes: 1, at: c.now})
 	}
+}
+
+// tinyChunks is up to how many chunks an object has that are best given with the WELCOME: its readers
+// are gone before they could give much to each other.
+const tinyChunks = 8
+
+// affordable is how many blocks the uplink can give every newcomer besides the WELCOMEs.
+func (c *Core) affordable() int {
+	rate, up := c.members.rate.lately(c.now), c.cfg.Uplink.Rate()
+	if rate == 0 || math.IsInf(up, 1) {
+		return tinyChunks
+	}
+	return int(up * (1 - c.p.JoinShare) / rate / float64(BlockSize+c.cfg.Uplink.overhead+40))
 }
 
 // receiveWelcome takes what the seed answered.

@@ -65,7 +65,7 @@ func (c *Core) nextToServe() *neighbour {
 		if len(v.queued) == 0 || c.full(v) {
 			continue
 		}
-		rank := int64(v.served)
+		rank := int64(v.served) - int64((c.now-v.queued[0].at)/ageTime)
 		if !c.cfg.Seed {
 			rank = v.tab.balance()
 			if v.count < c.p.NewFirst { // its first chunks are what it can give to all others
@@ -87,6 +87,10 @@ func (c *Core) nextToServe() *neighbour {
 	}
 	return best
 }
+
+// ageTime is what a request that waits at a seed gains on one block more served: else the
+// stream of newcomers would keep who lacks a last chunk waiting for ever.
+const ageTime = 100 * time.Millisecond
 
 // newcomer puts a neighbour with next to nothing before every balance of bytes.
 const newcomer = 1 << 40
