@@ -18,8 +18,9 @@ func (n *Node) join(p *plan) (*Response, error) {
 	}
 	resp, err := n.await(p, fl)
 	if errors.Is(err, errNotForTwo) {
-		p.collapse, p.ask, p.tag = false, p.req.HTTP, ""
-		return n.join(p)
+		again := *p // the flight and its readers still read the plan
+		again.collapse, again.ask, again.tag = false, p.req.HTTP, ""
+		return n.join(&again)
 	}
 	return resp, err
 }

@@ -107,8 +107,8 @@ type quickCase struct {
 
 func quickCases() []quickCase {
 	return []quickCase{
-		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 1.9},
-		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 1.95},
+		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 1.75},
+		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 1.93},
 		{overMem("tuned"), 8, 1, 1.8},
 		{overMem("classic"), 8, 1, 3.4},
 		{overNet(BitTorrent()), 8, 1, 0},
