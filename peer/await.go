@@ -18,11 +18,22 @@ func (n *Node) join(p *plan) (*Response, error) {
 	}
 	resp, err := n.await(p, fl)
 	if errors.Is(err, errNotForTwo) {
-		again := *p // the flight and its readers still read the plan
-		again.collapse, again.ask, again.tag = false, p.req.HTTP, ""
-		return n.join(&again)
+		return n.joinAlone(p.ctx, p.req, p.live)
 	}
 	return resp, err
+}
+
+// joinAlone asks the origin with a plan of its own, as the flight and its readers may still read
+// the one there was, and together with nobody.
+func (n *Node) joinAlone(ctx context.Context, req Request, live *Live) (*Response, error) {
+	again, err := planFor(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	defer again.silence()
+	again.collapse = false
+	again.live = live
+	return n.join(again)
 }
 
 // errNotForTwo: the flight's answer is for the reader who started it only.

@@ -57,12 +57,5 @@ func (n *Node) insist(p *plan) (*Response, error) {
 	req := p.req
 	req.HTTP = req.HTTP.Clone(p.ctx)
 	req.HTTP.Header.Set(FieldShed, "no")
-	again, err := planFor(p.ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	defer again.silence()
-	again.collapse = false
-	again.live = p.live
-	return n.join(again)
+	return n.joinAlone(p.ctx, req, p.live)
 }
