@@ -24,6 +24,7 @@ type control struct {
 	una      uint32  // first packet not acknowledged
 	next     uint32  // one after the last that was sent
 	full     uint32  // packets before this one were sent while the window was full
+	pressed  uint32  // packets before this one are to be acknowledged at once
 	recover  uint32  // losses of packets before this one have been answered
 	cutAt    time.Duration
 	rtt      time.Duration // smoothed
@@ -120,6 +121,9 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 		if c.next-c.una >= uint32(c.window) {
 			c.full = c.next
 		}
+		if c.pressing() {
+			c.pressed = c.next
+		}
 	})
 	if early && !fresh && !repeat {
 		return false
@@ -149,7 +153,10 @@ func (c *control) tooEarly(sn uint32, now time.Duration) bool {
 	at := c.sentAt[sn%sentLog]
 	patience := firstPatience // while no acknowledgement was prompt enough to tell how long the way is
 	if c.rtt > 0 {
-		patience = c.rtt + queueTarget + flushEvery + rideTime
+		patience = c.rtt + queueTarget
+		if int32(sn-c.pressed) >= 0 { // nobody was asked to acknowledge it at once
+			patience += flushEvery + rideTime
+		}
 	}
 	return int32(c.ackedAt-at) <= 0 && time.Duration(millis(now)-at)*time.Millisecond < patience
 }
