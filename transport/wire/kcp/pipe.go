@@ -225,8 +225,9 @@ func (p *Pipe) taken(size int) {
 	}
 }
 
-// maxBurst is how many bytes KCP is given at a time: what it has cannot be held back.
-const maxBurst = 32 << 10
+// maxBurst is how many bytes KCP is given at a time, with one flush. What it has cannot be held back,
+// but who reads slowly has asked for less.
+const maxBurst = 128 << 10
 
 // frames are buffers for use again, whichever pipe's.
 var frames = sync.Pool{New: func() any { return new([]byte) }}
