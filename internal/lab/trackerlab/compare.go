@@ -22,7 +22,7 @@ type comparePlan struct {
 
 func compareFlags(f *flag.FlagSet) func(*lab) error {
 	var p comparePlan
-	f.StringVar(&p.load, "load", "", "compare: the program internal/lab/trackerload")
+	program(f, &p.load, "load", "compare: the program internal/lab/trackerload")
 	f.IntVar(&p.rounds, "rounds", 7, "compare: how often each tracker is asked, in turn")
 	f.IntVar(&p.rate, "rate", 400_000, "compare: requests offered a second")
 	f.IntVar(&p.seconds, "seconds", 3, "compare: how long, each time")
