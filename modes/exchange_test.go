@@ -18,7 +18,7 @@ import (
 	"nt/internal/safedial"
 )
 
-// The corpus is odd but legal: every exchange takes one of each list, in steps that
+// What the corpus in testdata is made of, odd but legal: every exchange takes one of each list, in steps that
 // bring every pair of neighbouring lists together.
 func oddMethods() []string {
 	return []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "REPORT", "GET", "QUERY", "GET"}
@@ -276,7 +276,10 @@ func TestN20_FiveHundredExchangesAreTheSame(t *testing.T) {
 	o := newRawOrigin(t)
 	host := o.Addr().String()
 	p := startSSRF(t, safedial.Dialer{}, true)
-	all := rawExchanges(500)
+	all := corpusExchanges(t)
+	if len(all) < 500 {
+		t.Fatalf("%d exchanges in the corpus, want 500", len(all))
+	}
 	bad := 0
 	for i, e := range all {
 		o.take(e.reply)
