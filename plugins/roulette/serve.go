@@ -82,7 +82,7 @@ func (c *Core) nextToServe() *neighbour {
 			best, bestRank = v, rank
 		}
 	}
-	if best == nil && poor != nil && c.now-c.contentAt >= c.p.IdleGive {
+	if best == nil && poor != nil && c.now-c.contentAt >= c.idleTime() {
 		return poor
 	}
 	return best
@@ -92,6 +92,16 @@ func (c *Core) nextToServe() *neighbour {
 // stream of newcomers would keep who lacks a last chunk waiting for ever.
 const ageTime = 100 * time.Millisecond
 
+// idleTime is how long the uplink must have been idle to be taken for unused: on a slow one a block
+// alone takes most of IdleGive.
+func (c *Core) idleTime() time.Duration {
+	rate := c.cfg.Uplink.Rate()
+	if math.IsInf(rate, 1) || rate <= 0 {
+		return c.p.IdleGive
+	}
+	return max(c.p.IdleGive, time.Duration(2*float64(BlockSize+c.cfg.Uplink.overhead)/rate*float64(time.Second)))
+}
+
 // newcomer puts a neighbour with next to nothing before every balance of bytes.
 const newcomer = 1 << 40
 
@@ -100,7 +110,7 @@ func (c *Core) serveAt() time.Duration {
 	if !c.cfg.Uplink.ready(c.now) {
 		return c.cfg.Uplink.readyAt()
 	}
-	return c.contentAt + c.p.IdleGive
+	return c.contentAt + c.idleTime()
 }
 
 // serve sends the next block of v's first request.
@@ -364,7 +374,7 @@ func (c *Core) advertiseAt() (time.Duration, bool) {
 			}
 		}
 	}
-	return max(next, c.statusAt+c.p.StatusEvery, c.contentAt+c.p.IdleGive, c.cfg.Uplink.readyAt()), next >= 0
+	return max(next, c.statusAt+c.p.StatusEvery, c.contentAt+c.idleTime(), c.cfg.Uplink.readyAt()), next >= 0
 }
 
 // curious reports whether v would learn something useful from us.

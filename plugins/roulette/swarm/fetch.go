@@ -87,7 +87,7 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 }
 
 // blockedAfter is how often a node to which no datagram ever came is looked at before it gives up:
-// after 2.5 s, when a dial has been repeated three times, or later on a machine too busy to look.
+// after 2.5 s, when a dial has been repeated twice, or later on a machine too busy to look.
 const blockedAfter = int(2500 * time.Millisecond / housekeeping)
 
 // check ends a fetch that does not move.

@@ -63,7 +63,7 @@ const (
 	shortestFor = 30 * time.Second
 	// firstPatience is how long the first packets' acknowledgement may take: KCP's own
 	// first timeout of 200 ms is less than a full queue on a slow path and rideTime together.
-	firstPatience = 400 * time.Millisecond
+	firstPatience = 800 * time.Millisecond
 	// silentAfter is how long an answer may be missing before repetitions are held back to
 	// one datagram per leakEvery: KCP itself repeats a whole window to a peer that has vanished.
 	silentAfter = time.Second
