@@ -47,7 +47,7 @@ func (p *Params) checkTimes() error {
 		{"min_timeout", p.MinTimeout, p.only(ProfileClassic)}, {"max_timeout", p.MaxTimeout, p.MinTimeout}, {"look_again", p.LookAgain, p.only(ProfileClassic)},
 		{"status_every", p.StatusEvery, p.only(ProfileTuned)}, {"status_same", p.StatusSame, p.only(ProfileTuned)},
 		{"window_time", p.WindowTime, 0}, {"queue_most", p.QueueMost, 0}, {"piggyback_wait", p.PiggybackWait, 0}, {"backlog", p.Backlog, 0}, {"late_slack", p.LateSlack, 0}, {"idle_give", p.IdleGive, 0},
-		{"join_young", p.JoinYoung, 0}, {"join_old", p.JoinOld, 0}, {"member_ttl", p.MemberTTL, 0}, {"push_backlog", p.PushBacklog, 0},
+		{"join_young", p.JoinYoung, 0}, {"join_old", p.JoinOld, 0}, {"member_ttl", p.MemberTTL, 0},
 	} {
 		if x.is < x.low || x.is > day {
 			return fmt.Errorf("%s %v is not between %v and %v", x.key, x.is, x.low, day)

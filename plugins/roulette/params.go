@@ -76,7 +76,6 @@ type Params struct {
 	MemberTTL    time.Duration `toml:"member_ttl"`    // who said nothing for so long is introduced to nobody
 	SeedChunks   int           `toml:"seed_chunks"`   // blocks for one reader when the swarm is large (R1)
 	SeedCrowd    int           `toml:"seed_crowd"`    // members that make a swarm large
-	PushBacklog  time.Duration `toml:"push_backlog"`  // below which the first chunk is pushed after WELCOME (R1)
 	MaxMembers   int           `toml:"max_members"`   // the seed's list of members
 	NoSubstitute bool          `toml:"no_substitute"` // the seed sends what was asked, not the least served
 }
@@ -95,7 +94,7 @@ func Tuned() Params {
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
 		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 25 * time.Millisecond,
 		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
-		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, PushBacklog: 25 * time.Millisecond, MaxMembers: 1 << 14,
+		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, MaxMembers: 1 << 14,
 	}
 }
 
