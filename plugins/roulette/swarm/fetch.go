@@ -28,7 +28,6 @@ type fetch struct {
 
 	asking bool          // a Peers call is under way
 	asked  int           // Peers calls since the last new chunk
-	vain   int           // of these, since there is nobody left
 	askAt  time.Duration // not before
 }
 
@@ -65,12 +64,8 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 	if err != nil {
 		n.log.Debug("no more peers for now", "object", f.swarm.object, "err", err)
 	}
-	tries := f.asked
-	if f.asked++; f.swarm.core.Degree() == 0 {
-		tries = f.vain
-		f.vain++
-	}
-	f.askAt = now + min(n.opts.AskWait<<min(tries, 8), askLongest)
+	f.askAt = now + min(n.opts.AskWait<<min(f.asked, 8), askLongest)
+	f.asked++
 	var joins, rest []roulette.Introduction
 	for _, p := range peers {
 		if !n.mayMeet(p) || f.foreign[p.ID] {
@@ -106,19 +101,14 @@ func (f *fetch) check(now time.Duration) {
 		f.finish(fmt.Errorf("%w: nothing at all came back by UDP, from %d peers: it is blocked here, or they are gone", transport.ErrNoProgress, len(f.named)))
 	case now-f.moved >= f.swarm.node.opts.Stall:
 		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
-	case f.swarm.core.Degree() > 0:
-		f.vain = 0
-	case f.asking:
-	case f.vain >= askInVain:
+	case f.swarm.core.Degree() > 0 || f.asking:
+	case f.asked >= askInVain:
 		err := fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named))
 		if f.unreached != nil {
 			err = fmt.Errorf("%w; %w", err, f.unreached)
 		}
 		f.finish(err)
 	default:
-		if f.vain == 0 { // a seed that has not heard of us for long may have forgotten us: ask it at once
-			f.askAt = 0
-		}
 		f.askPeers(now)
 	}
 }
