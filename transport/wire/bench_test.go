@@ -65,7 +65,7 @@ func BenchmarkSealOpen(b *testing.B) {
 		b.SetBytes(1200)
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := dialled.seal(buf, ChannelDatagram, packet); err != nil {
+			if _, err := dialled.seal(buf, ChannelDatagram, appending(packet)); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -77,7 +77,7 @@ func BenchmarkSealOpen(b *testing.B) {
 		b.ReportAllocs()
 		sent := 0
 		for b.Loop() {
-			d, err := dialled.seal(buf, ChannelDatagram, packet)
+			d, err := dialled.seal(buf, ChannelDatagram, appending(packet))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestPacketsMakeNoGarbage(t *testing.T) {
 	}
 	packet, buf := make([]byte, 1200), make([]byte, 0, MaxDatagram)
 	if n := testing.AllocsPerRun(100, func() {
-		b, err := d.seal(buf, ChannelDatagram, packet)
+		b, err := d.seal(buf, ChannelDatagram, appending(packet))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,20 +110,14 @@ func (n *Node) exchange(ctx context.Context, addr netip.AddrPort, probe bool) (t
 		delete(n.watch, m.nonce)
 		n.mu.Unlock()
 	}()
-	for try := range maxTries {
-		n.write(m.append(nil), addr)
-		timer := time.NewTimer(firstRetry << try)
-		select {
-		case got := <-w.answer:
-			timer.Stop()
-			return got, nil
-		case <-ctx.Done():
-			timer.Stop()
-			return tokenMsg{}, ctx.Err()
-		case <-timer.C:
-		}
+	got, err := repeat(ctx, n.done, w.answer, func(int) error {
+		n.write(m.append(nil), addr) // an address that nothing can be sent to does not answer
+		return nil
+	})
+	if err != nil {
+		return got, fmt.Errorf("asking %v for our address: %w", addr, err)
 	}
-	return tokenMsg{}, fmt.Errorf("asking %v for our address: %w", addr, ErrNoAnswer)
+	return got, nil
 }
 
 // tell gives a Token to the Ask that waits for it.

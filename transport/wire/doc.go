@@ -7,7 +7,7 @@
 //	Ask   C1 | nonce 8     | zeros up to 64 bytes
 //	Token C2 | nonce 8     | token 16 | your address 16 + port 2
 //	Init  C3 | conv 4      | token 16           | Noise IK message 1 (payload: first packets)
-//	Reply C4 | conv 4      | Noise IK message 2
+//	Reply C4 | conv 4      | Noise IK message 2 (payload: NAT 1 | grant 20)
 //	Data  C5 | conv 4      | counter 4 | AEAD( channel 1 | packet )
 //	Query  C6 | nonce 8    | token 16 | length 2 | question | zeros up to 1,400 bytes
 //	Answer C7 | nonce 8    | token 16 | your address 18 | part 1 | parts 1 | answer

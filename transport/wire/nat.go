@@ -148,13 +148,6 @@ func (n *Node) askWhere(addr netip.AddrPort) {
 	n.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), askWhereTime)
 		defer cancel()
-		go func() {
-			select {
-			case <-n.done:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
 		_, _ = n.Discover(ctx, addr) // it is observed when it comes
 		n.mu.Lock()
 		n.asking = false

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -67,28 +68,18 @@ func (s *Session) introduce(ctx context.Context, target transport.PeerID) (intro
 		delete(s.intros, answer)
 		s.mu.Unlock()
 	}()
-	for try := range maxTries {
-		if err := s.Send(channelControl, append([]byte{controlIntroduce}, target[:]...)); err != nil {
-			return introduction{}, err
-		}
-		timer := time.NewTimer(firstRetry << try)
-		select {
-		case got := <-answer:
-			timer.Stop()
-			if !got.addr.IsValid() {
-				return got, fmt.Errorf("%v: %w", s.peer.Short(), ErrStranger)
-			}
-			return got, nil
-		case <-s.done:
-			timer.Stop()
-			return introduction{}, s.Err()
-		case <-ctx.Done():
-			timer.Stop()
-			return introduction{}, ctx.Err()
-		case <-timer.C:
-		}
+	got, err := repeat(ctx, s.done, answer, func(int) error {
+		return s.Send(channelControl, append([]byte{controlIntroduce}, target[:]...))
+	})
+	switch {
+	case errors.Is(err, ErrNoAnswer):
+		return got, fmt.Errorf("asking for an introduction to %v: %w", target.Short(), err)
+	case errors.Is(err, ErrClosed):
+		return got, s.Err()
+	case err == nil && !got.addr.IsValid():
+		return got, fmt.Errorf("%v: %w", s.peer.Short(), ErrStranger)
 	}
-	return introduction{}, fmt.Errorf("asking for an introduction to %v: %w", target.Short(), ErrNoAnswer)
+	return got, err
 }
 
 // introduce is the introducer's part: it names the asker to the target and the

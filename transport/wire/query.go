@@ -211,27 +211,15 @@ func (n *Node) Ask(ctx context.Context, to netip.AddrPort, text []byte) ([]byte,
 		delete(n.questions, id)
 		n.mu.Unlock()
 	}()
-	for try := range maxTries {
+	_, err := repeat(ctx, n.done, q.done, func(try int) error {
 		m.nonce[nonceSize-1] = byte(try)
 		m.token = n.tokenFor(to)
-		if err := n.write(m.append(nil), to); err != nil {
-			return nil, fmt.Errorf("asking %v: %w", to, err)
-		}
-		timer := time.NewTimer(firstRetry << try)
-		select {
-		case <-q.done:
-			timer.Stop()
-			return q.answer, nil
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-n.done:
-			timer.Stop()
-			return nil, ErrClosed
-		case <-timer.C:
-		}
+		return n.write(m.append(nil), to)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking %v: %w", to, err)
 	}
-	return nil, fmt.Errorf("asking %v: %w", to, ErrNoAnswer)
+	return q.answer, nil
 }
 
 // maxQuestions bounds the Asks under way.

@@ -202,7 +202,7 @@ func couple(t *testing.T) (server *Node, serverTap *tap, dialler *Session, got *
 
 func diallerSays(t *testing.T, d *Session, p string) []byte {
 	t.Helper()
-	b, err := d.seal(nil, ChannelDatagram, []byte(p))
+	b, err := d.seal(nil, ChannelDatagram, appending([]byte(p)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestRow20_IntroductionsAreBounded(t *testing.T) {
 	server.conf.Allowed = func(a netip.Addr) bool { return !a.IsPrivate() && !a.IsLoopback() }
 	target := netip.MustParseAddrPort("192.0.2.55:5000")
 	intro := func(a netip.AddrPort) {
-		b, err := d.seal(nil, channelControl, introPacket(transport.PeerID{5}, introduction{addr: a}))
+		b, err := d.seal(nil, channelControl, appending(introPacket(transport.PeerID{5}, introduction{addr: a})))
 		if err != nil {
 			t.Fatal(err)
 		}

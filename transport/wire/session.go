@@ -135,7 +135,8 @@ func (s *Session) InitSent() time.Time {
 	return s.initSent
 }
 
-// Granted returns the grant that the accepter of a dialled session gave us, zero if we accepted it.
+// Granted returns the latest grant that the peer gave us: with its Reply, or as an introducer's. Zero if
+// there is none.
 func (s *Session) Granted() Grant {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +169,12 @@ func (s *Session) KeepAlive(d time.Duration) { s.keepAlive.Store(int64(d)) }
 // Send seals a packet of at most MaxPacket bytes and sends it at once. It does
 // not keep the packet.
 func (s *Session) Send(ch Channel, packet []byte) error {
-	return s.SendFunc(ch, func(b []byte) []byte { return append(b, packet...) })
+	return s.SendFunc(ch, appending(packet))
+}
+
+// appending writes a packet that is there.
+func appending(packet []byte) func([]byte) []byte {
+	return func(b []byte) []byte { return append(b, packet...) }
 }
 
 // SendFunc is Send of the packet that write appends, at most MaxPacket bytes. write runs under the
@@ -176,7 +182,7 @@ func (s *Session) Send(ch Channel, packet []byte) error {
 func (s *Session) SendFunc(ch Channel, write func(b []byte) []byte) error {
 	buf := s.node.buffers.get()
 	defer s.node.buffers.put(buf)
-	b, err := s.sealFunc(buf[:0], ch, write)
+	b, err := s.seal(buf[:0], ch, write)
 	if err != nil {
 		return err
 	}
@@ -184,13 +190,8 @@ func (s *Session) SendFunc(ch Channel, write func(b []byte) []byte) error {
 	return s.node.queue(b, s.key.addr)
 }
 
-// seal appends the Data datagram of a packet to b.
-func (s *Session) seal(b []byte, ch Channel, packet []byte) ([]byte, error) {
-	return s.sealFunc(b, ch, func(b []byte) []byte { return append(b, packet...) })
-}
-
-// sealFunc is seal of the packet that write appends.
-func (s *Session) sealFunc(b []byte, ch Channel, write func(b []byte) []byte) ([]byte, error) {
+// seal appends the Data datagram of the packet that write appends to b.
+func (s *Session) seal(b []byte, ch Channel, write func(b []byte) []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

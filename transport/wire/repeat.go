@@ -1,0 +1,28 @@
+package wire
+
+import (
+	"context"
+	"time"
+)
+
+// repeat sends until an answer comes: at once, after firstRetry, after twice that, and so on. It gives up
+// with ErrClosed when over is closed, and with ErrNoAnswer after maxTries.
+func repeat[T any](ctx context.Context, over <-chan struct{}, answer <-chan T, send func(try int) error) (got T, err error) {
+	for try := range maxTries {
+		if err := send(try); err != nil {
+			return got, err
+		}
+		timer := time.NewTimer(firstRetry << try)
+		defer timer.Stop()
+		select {
+		case got = <-answer:
+			return got, nil
+		case <-over:
+			return got, ErrClosed
+		case <-ctx.Done():
+			return got, ctx.Err()
+		case <-timer.C:
+		}
+	}
+	return got, ErrNoAnswer
+}
