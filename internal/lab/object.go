@@ -41,7 +41,6 @@ type copyOf struct {
 	mu   sync.Mutex
 	tree *chunker.Tree // nil until Begin
 	have nois.Set
-	bad  int
 }
 
 func (c *copyOf) fill() *copyOf {
@@ -126,7 +125,6 @@ func (c *copyOf) Put(i int, data []byte) error {
 		return chunker.ErrNoProof
 	}
 	if err := c.tree.VerifyChunk(i, data); err != nil {
-		c.bad++
 		return err
 	}
 	c.have.Add(uint32(i))
@@ -154,10 +152,4 @@ func (c *copyOf) complete() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tree != nil && c.have.Full(uint32(c.tree.Header().NumChunks()))
-}
-
-func (c *copyOf) refused() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.bad
 }

@@ -13,14 +13,6 @@ type Account struct {
 	Received int64
 }
 
-// within reports whether n more bytes may be sent: sent - received may run up to
-// Tab or to TabFraction of the received bytes, whichever is more. The paper's
-// sentence read literally ("sent <= max(4 KB, 90 % of received)") locks two honest
-// peers when each has sent 4.5 KB; read as a tab it works.
-func (a Account) within(p *Params, n int) bool {
-	return int64(n) <= a.room(p)
-}
-
 // maxAccounts bounds each of a Ledger's tables; the oldest account goes first.
 const maxAccounts = 4096
 
@@ -65,7 +57,10 @@ func (t tab) within(p *Params, n int) bool {
 	return int64(n) <= t.room(p)
 }
 
-// room is how many bytes may be sent within the tab.
+// room is how many bytes may be sent within the tab: sent - received may run up to
+// Tab or to TabFraction of the received bytes, whichever is more. The paper's
+// sentence read literally ("sent <= max(4 KB, 90 % of received)") locks two honest
+// peers when each has sent 4.5 KB; read as a tab it works.
 func (a Account) room(p *Params) int64 {
 	tab := max(int64(p.Tab), int64(p.TabFraction*float64(a.Received)))
 	if p.TabLiteral {

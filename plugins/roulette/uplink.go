@@ -78,8 +78,6 @@ func NewUplink(p *Params, overhead int) *Uplink {
 // Rate returns the estimated uplink in bytes per second; +Inf if it was never seen busy.
 func (u *Uplink) Rate() float64 { return u.rate }
 
-func gridRate(k int) float64 { return gridLow * math.Pow(gridStep, float64(k)) }
-
 func (u *Uplink) drain(now time.Duration) {
 	dt := (now - u.at).Seconds()
 	if dt <= 0 {

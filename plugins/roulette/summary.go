@@ -1,0 +1,62 @@
+package roulette
+
+// What is told of holdings, and what is learnt.
+
+// mySummary is the have summary for messages whose room is short.
+func (c *Core) mySummary() []byte {
+	if !c.known {
+		return nil
+	}
+	if c.summary == nil || c.inSummary != c.n-c.missing || c.n > 8*MaxSummaryData {
+		c.summary = appendSummary(make([]byte, 0, MaxSummaryData), c.have, c.n, MaxSummaryData, c.rng)
+		c.inSummary = c.n - c.missing
+	}
+	return c.summary
+}
+
+// coveredSummary tells what need not be sent: what is there and what is under way.
+func (c *Core) coveredSummary(max int) []byte {
+	covered := c.have.Clone()
+	for i, r := range c.reserved {
+		if r > 0 {
+			covered.Add(uint32(i))
+		}
+	}
+	return appendSummary(nil, covered, c.n, max, c.rng)
+}
+
+// fullSummary is the have summary for messages with room.
+func (c *Core) fullSummary() []byte {
+	if !c.known {
+		return nil
+	}
+	return appendSummary(nil, c.have, c.n, MaxSummary, c.rng)
+}
+
+// learnHave adds what a have summary tells to what v holds.
+func (c *Core) learnHave(v *neighbour, summary []byte) {
+	if !c.known {
+		v.told = append(v.told[:0], summary...)
+		return
+	}
+	ok := parseSummary(summary, c.n, func(w int, mask uint64) {
+		for m := mask &^ v.have[w]; m != 0; m &= m - 1 {
+			i := w*64 + trailing(m)
+			v.have.add(i)
+			v.count++
+			c.avail[i]++
+			v.barren = false
+		}
+	})
+	if !ok {
+		c.ban(v, ErrDishonest)
+	}
+	c.noteNear(v)
+}
+
+// noteNear notes when a reader comes close to its end (see nearlyDone).
+func (c *Core) noteNear(v *neighbour) {
+	if v.nearAt == 0 && c.n >= 4*c.p.LeaveGuard && v.count < c.n && c.n-v.count <= c.p.LeaveGuard {
+		v.nearAt = c.now
+	}
+}
