@@ -53,18 +53,6 @@ type API struct {
 
 // NewAPI returns the handler of API v1.
 func NewAPI(t *Tracker, cfg APIConfig) *API {
-	if cfg.Rate <= 0 {
-		cfg.Rate = 50
-	}
-	if cfg.Burst <= 0 {
-		cfg.Burst = 400
-	}
-	if cfg.Sources <= 0 {
-		cfg.Sources = 1 << 16
-	}
-	if cfg.Concurrent <= 0 {
-		cfg.Concurrent = 512
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -72,7 +60,7 @@ func NewAPI(t *Tracker, cfg APIConfig) *API {
 		cfg.Now = time.Now
 	}
 	a := &API{
-		tracker: t, limit: newLimiter(cfg.Rate, cfg.Burst, cfg.Sources), slots: make(chan struct{}, cfg.Concurrent),
+		tracker: t, limit: newLimiter(orElse(cfg.Rate, 50), orElse(cfg.Burst, 400), orElse(cfg.Sources, 1<<16)), slots: make(chan struct{}, orElse(cfg.Concurrent, 512)),
 		pages: cfg.Pages, nodes: cfg.Nodes, log: cfg.Log, now: cfg.Now, started: cfg.Now(),
 	}
 	a.token.Store(&cfg.Token)

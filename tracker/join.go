@@ -211,11 +211,14 @@ func (e *joinEncoder) mask(transports []string) (mask uint16, names []string, ad
 
 // bytes returns the answer.
 func (e *joinEncoder) bytes(partial, echoes, more bool) []byte {
-	for flag, set := range map[byte]bool{joinedPartial: partial, joinedEcho: echoes, joinedMore: more} {
-		if set {
+	set := func(flag byte, on bool) {
+		if on {
 			e.head[1] |= flag
 		}
 	}
+	set(joinedPartial, partial)
+	set(joinedEcho, echoes)
+	set(joinedMore, more)
 	b := append(e.head, byte(len(e.names)))
 	b = append(append(b, e.nameBuf...), byte(len(e.objects)))
 	b = append(append(b, e.objectBuf...), byte(e.count.statements))

@@ -1,13 +1,12 @@
 package tracker
 
 import (
+	"crypto/subtle"
 	"errors"
 	mrand "math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	"crypto/subtle"
 
 	"nt/chunker"
 	"nt/transport"
@@ -46,22 +45,10 @@ type JoinDoor struct {
 
 // NewJoinDoor returns the UDP door of a tracker.
 func NewJoinDoor(t *Tracker, cfg JoinConfig) *JoinDoor {
-	if cfg.Rate <= 0 {
-		cfg.Rate = 50
-	}
-	if cfg.Burst <= 0 {
-		cfg.Burst = 400
-	}
-	if cfg.Sources <= 0 {
-		cfg.Sources = 1 << 14
-	}
-	if cfg.Concurrent <= 0 {
-		cfg.Concurrent = 256
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &JoinDoor{tracker: t, limit: newLimiter(cfg.Rate, cfg.Burst, cfg.Sources), slots: make(chan struct{}, cfg.Concurrent), now: cfg.Now}
+	d := &JoinDoor{tracker: t, limit: newLimiter(orElse(cfg.Rate, 50), orElse(cfg.Burst, 400), orElse(cfg.Sources, 1<<14)), slots: make(chan struct{}, orElse(cfg.Concurrent, 256)), now: cfg.Now}
 	d.token.Store(&cfg.Token)
 	return d
 }
@@ -95,30 +82,36 @@ func (d *JoinDoor) Reply(from netip.AddrPort, question []byte, v Visitor) {
 func (d *JoinDoor) answer(now time.Time, from netip.AddrPort, question []byte, v Visitor) []byte {
 	d.tracker.count.joins.Add(1)
 	d.tracker.count.lookups.Add(1)
-	j, err := ParseJoin(question)
-	switch want := AccessTo(*d.token.Load(), j.Key); {
-	case err != nil:
-	case !d.limit.allow(now, from.Addr(), 1):
-		err = refuse(ReasonRate, "too many questions from your address")
-	case subtle.ConstantTimeCompare(want[:], j.Access[:]) != 1:
-		err = refuse(ReasonToken, "this tracker is private")
-	}
-	var b []byte
+	j, err := d.admit(now, from.Addr(), question)
 	if err == nil {
-		b, err = d.tracker.join(now, from.Addr(), j, v)
-	} else {
-		d.tracker.refused(err)
-	}
-	if err != nil {
-		reason, retry := ReasonUnavailable, 0
-		var r *RefusedError
-		if errors.As(err, &r) {
-			reason = r.Reason
-			_, retry = statusOf(reason)
+		var b []byte
+		if b, err = d.tracker.join(now, from.Addr(), j, v); err == nil {
+			return b
 		}
-		return appendRefusal(nil, reason, retry)
 	}
-	return b
+	d.tracker.refused(err)
+	reason, retry := ReasonUnavailable, 0
+	var r *RefusedError
+	if errors.As(err, &r) {
+		reason = r.Reason
+		_, retry = statusOf(reason)
+	}
+	return appendRefusal(nil, reason, retry)
+}
+
+// admit reads a question, and refuses what is too much or not for this tracker.
+func (d *JoinDoor) admit(now time.Time, from netip.Addr, question []byte) (Join, error) {
+	j, err := ParseJoin(question)
+	if err != nil {
+		return j, err
+	}
+	if !d.limit.allow(now, from, 1) {
+		return j, refuse(ReasonRate, "too many questions from your address")
+	}
+	if want := AccessTo(*d.token.Load(), j.Key); subtle.ConstantTimeCompare(want[:], j.Access[:]) != 1 {
+		return j, refuse(ReasonToken, "this tracker is private")
+	}
+	return j, nil
 }
 
 const (
@@ -144,7 +137,7 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 	rnd := mrand.New(mrand.NewPCG(t.seed, t.draws.Add(1)))
 	r, chosen, err := t.lookup(now, asker, j.Key, req, rnd)
 	if err != nil {
-		return nil, t.refused(err)
+		return nil, err
 	}
 	info := t.Info(now)
 	e := newJoinEncoder(v.Room(), Joined{Session: info.Key, Notary: info.Notary, Settling: t.settling(now), Result: r}, t.fmds.get)

@@ -27,6 +27,14 @@ type source struct {
 	bucket *rate.Limiter
 }
 
+// orElse returns a setting, or what stands for none.
+func orElse[T int | float64](v, none T) T {
+	if v <= 0 {
+		return none
+	}
+	return v
+}
+
 func newLimiter(perSecond float64, burst, sources int) *limiter {
 	return &limiter{
 		perSecond: rate.Limit(perSecond), burst: burst, max: sources,
