@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nt/internal/testenv"
 )
 
 const (
@@ -61,7 +63,7 @@ func TestLab(t *testing.T) {
 const mostRuns = 5
 
 func atMost(t *testing.T, variable string) int {
-	return min(mostRuns, int(number(t, variable, mostRuns)))
+	return min(mostRuns, int(testenv.Number(t, variable, mostRuns)))
 }
 
 func openRuns(t *testing.T) *Runs {

@@ -3,9 +3,10 @@ package lab
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
+
+	"nt/internal/testenv"
 )
 
 // TestLabTrace prints what readers of one run do by their age. NT_LAB=trace, and NT_LAB_SYSTEM
@@ -14,8 +15,8 @@ import (
 // Roulette it shows the links only. The core alone has such a trace in plugins/roulette/sim.
 func TestLabTrace(t *testing.T) {
 	wants(t, "trace")
-	c := Case{Seed: uint64(number(t, "NT_LAB_SEED", 1)), Size: int64(number(t, "NT_LAB_SIZE", 128*kib)), Kbps: int(number(t, "NT_LAB_KBPS", 800)), PoolMax: 1000,
-		Rate: number(t, "NT_LAB_RATE", 32), Readers: int(number(t, "NT_LAB_READERS", 0)), Loss: number(t, "NT_LAB_LOSS", 0), Silent: number(t, "NT_LAB_SILENT", 0), Trace: new(Trace)}
+	c := Case{Seed: uint64(testenv.Number(t, "NT_LAB_SEED", 1)), Size: int64(testenv.Number(t, "NT_LAB_SIZE", 128*kib)), Kbps: int(testenv.Number(t, "NT_LAB_KBPS", 800)), PoolMax: 1000,
+		Rate: testenv.Number(t, "NT_LAB_RATE", 32), Readers: int(testenv.Number(t, "NT_LAB_READERS", 0)), Loss: testenv.Number(t, "NT_LAB_LOSS", 0), Silent: testenv.Number(t, "NT_LAB_SILENT", 0), Trace: new(Trace)}
 	name := os.Getenv("NT_LAB_SYSTEM")
 	if name == "" {
 		name = "roulette-tuned/kcp"
@@ -27,19 +28,6 @@ func TestLabTrace(t *testing.T) {
 		}
 	}
 	t.Errorf("there is no system %q", name)
-}
-
-func number(t *testing.T, variable string, fallback float64) float64 {
-	t.Helper()
-	s := os.Getenv(variable)
-	if s == "" {
-		return fallback
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", variable, err)
-	}
-	return v
 }
 
 // TestTraceAddsUp: the trace of a run over kcp has all bytes that its readers received, and as

@@ -1,5 +1,5 @@
-// Package testenv owns one question of tests: what may be skipped where. A test
-// that needs root, a namespace, a browser or a server skips with its reason on
+// Package testenv owns what tests ask of where they run: what may be skipped there, what its environment
+// says, what its network has. A test that needs root, a namespace, a browser or a server skips with its reason on
 // a machine without; where NT_CI is set nothing skips, so that a test which
 // never runs cannot pass for one that does.
 package testenv

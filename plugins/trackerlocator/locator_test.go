@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"nt/internal/resource"
+	"nt/internal/testenv"
 	"nt/peer"
 	"nt/tracker"
 	"nt/tracker/client"
@@ -93,28 +93,18 @@ func announcement(t *testing.T, key ed25519.PrivateKey, raw string) peer.Announc
 	return peer.Announcement{Statement: st.Sign(key), URL: u.String()}
 }
 
-func closedAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestN9_N10_SeveralTrackersAreMerged(t *testing.T) {
 	a, _ := startTracker(t, nil)
 	b, _ := startTracker(t, nil)
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32))
-	server := newLocator(t, key, 7070, a, b, closedAddr(t))
+	server := newLocator(t, key, 7070, a, b, testenv.ClosedAddr(t))
 	ctx := context.Background()
 	item := announcement(t, key, "http://example.org/page")
 	got, err := server.Announce(ctx, []peer.Announcement{item})
 	if err != nil || got.TTL <= 0 || len(got.Refused) != 0 {
 		t.Fatalf("announced %+v, %v", got, err)
 	}
-	reader := newLocator(t, nil, 0, a, closedAddr(t), b)
+	reader := newLocator(t, nil, 0, a, testenv.ClosedAddr(t), b)
 	found, err := reader.Lookup(ctx, item.Statement.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +136,7 @@ func TestN9_N10_SeveralTrackersAreMerged(t *testing.T) {
 }
 
 func TestLookupFailsOnlyIfNoTrackerCouldBeAsked(t *testing.T) {
-	l := newLocator(t, nil, 0, closedAddr(t), closedAddr(t))
+	l := newLocator(t, nil, 0, testenv.ClosedAddr(t), testenv.ClosedAddr(t))
 	if _, err := l.Lookup(context.Background(), resource.Key{}); err == nil {
 		t.Error("two dead trackers answered")
 	}

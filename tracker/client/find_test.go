@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"nt/internal/resource"
+	"nt/internal/testenv"
 	"nt/tracker"
 	"nt/tracker/memory"
 	"nt/tracker/storetest"
@@ -100,17 +100,6 @@ func TestNearIsAskedForBothWays(t *testing.T) {
 	}
 }
 
-// closedServer is an address where nobody listens any more.
-func closedServer(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestFindFallsBackToHTTP: when UDP does not come through, refuses or answers nonsense, HTTP answers, and for a while both are asked
 // at once. An https address is never asked by UDP.
 func TestFindFallsBackToHTTP(t *testing.T) {
@@ -151,7 +140,7 @@ func TestFindFallsBackToHTTP(t *testing.T) {
 	if _, err := c.Find(t.Context(), key, 0); err == nil || asked {
 		t.Errorf("https: asked by UDP: %v; %v", asked, err)
 	}
-	gone := closedServer(t)
+	gone := testenv.ClosedAddr(t)
 	c = open(t, Config{Addr: gone, Tries: 1, Ask: silent})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()

@@ -3,10 +3,10 @@ package sim
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
+	"nt/internal/testenv"
 	"nt/plugins/roulette"
 )
 
@@ -21,24 +21,11 @@ func TestTrace(t *testing.T) {
 	if os.Getenv("NT_LAB_PROFILE") == "classic" {
 		params = roulette.Classic()
 	}
-	cfg := Config{Params: params, Seed: uint64(number(t, "NT_LAB_SEED", 1)), Size: int64(number(t, "NT_LAB_SIZE", 128<<10)),
-		Rate: number(t, "NT_LAB_RATE", 32), UpKbps: number(t, "NT_LAB_KBPS", 800), Loss: number(t, "NT_LAB_LOSS", 0), Silent: number(t, "NT_LAB_SILENT", 0), Ages: new(Ages)}
+	cfg := Config{Params: params, Seed: uint64(testenv.Number(t, "NT_LAB_SEED", 1)), Size: int64(testenv.Number(t, "NT_LAB_SIZE", 128<<10)),
+		Rate: testenv.Number(t, "NT_LAB_RATE", 32), UpKbps: testenv.Number(t, "NT_LAB_KBPS", 800), Loss: testenv.Number(t, "NT_LAB_LOSS", 0), Silent: testenv.Number(t, "NT_LAB_SILENT", 0), Ages: new(Ages)}
 	r := Run(cfg)
 	fmt.Println(r.Line("roulette-"+os.Getenv("NT_LAB_PROFILE"), cfg))
 	fmt.Printf("seed %d, %d readers, stable %v, pool up to %d, %d queue drops, %+v\n%v", cfg.Seed, r.Readers, r.Stable, r.PoolMax, r.QueueDrops, r.Stats, cfg.Ages)
-}
-
-func number(t *testing.T, variable string, fallback float64) float64 {
-	t.Helper()
-	s := os.Getenv(variable)
-	if s == "" {
-		return fallback
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		t.Fatalf("%s: %v", variable, err)
-	}
-	return v
 }
 
 // TestAgesAddUp: the bytes of all sorts are what readers received, and a traced run is the
