@@ -30,10 +30,13 @@ type mirror struct {
 
 // mirror runs nt seed URL until a signal.
 func (c *seedCmd) mirror(a *app, key ed25519.PrivateKey, cache string) error {
-	for flag, set := range map[string]bool{"--http-addr": c.HTTPAddr != "", "--url": c.URL != "", "--cert": c.Cert != "", "--cert-key": c.CertKey != "",
-		"--old-key": len(c.OldKey) > 0, "--shed " + string(c.Shed): c.Shed != shedAuto} {
-		if set {
-			return usagef("a URL is served to peers only", "%s is for folders", flag)
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{{"--http-addr", c.HTTPAddr != ""}, {"--url", c.URL != ""}, {"--cert", c.Cert != ""}, {"--cert-key", c.CertKey != ""},
+		{"--old-key", len(c.OldKey) > 0}, {"--shed " + string(c.Shed), c.Shed != shedAuto}} {
+		if f.set {
+			return usagef("a URL is served to peers only", "%s is for folders", f.name)
 		}
 	}
 	if len(a.common.Tracker) == 0 {
@@ -150,7 +153,7 @@ func (m *mirror) refresh(ctx context.Context) error {
 	}
 	req.Header = m.tags.Clone()
 	setDefault(req.Header, "Accept", "*/*")
-	setDefault(req.Header, "User-Agent", "nt/1")
+	setDefault(req.Header, "User-Agent", peer.UserAgent)
 	req.Header.Set(peer.FieldShed, "no") // a copy is not news
 	resp, err := m.node.Do(ctx, peer.Request{HTTP: req, NoPeers: true})
 	if err != nil {

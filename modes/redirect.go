@@ -32,7 +32,7 @@ func (t *transfer) follow(ctx context.Context, u *url.URL, at int64, mark string
 		return nil, err
 	}
 	setDefault(header, "Accept", "*/*")
-	setDefault(header, "User-Agent", "nt/1")
+	setDefault(header, "User-Agent", peer.UserAgent)
 	if at > 0 {
 		header.Set("Range", "bytes="+strconv.FormatInt(at, 10)+"-")
 		if mark != "" {

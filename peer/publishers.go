@@ -203,7 +203,7 @@ func (n *Node) askSite(ctx context.Context, url string, limit int) (body []byte,
 		return nil, 0, err
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", "nt/1")
+	req.Header.Set("User-Agent", UserAgent)
 	resp, err := n.cfg.Origin.Do(ctx, req)
 	if err != nil {
 		return nil, 0, err

@@ -12,6 +12,9 @@ import (
 // no such copy, and needs the page from the site itself.
 const FieldShed = "Nt-Shed"
 
+// UserAgent is how requests name themselves that are not a reader's own program's.
+const UserAgent = "nt/1"
+
 var (
 	errShed         = errors.New("it is busy and has its readers serve each other")
 	errOtherVersion = errors.New("the copy is another version than the site's")
