@@ -95,7 +95,7 @@ func (n *Node) enter(l *link, m roulette.Message) bool {
 		return false
 	}
 	if old := s.links[nid]; old != nil && old != l && old.session == nil {
-		old.closed = true // we were dialling each other: this session is there first
+		old.closed, old.crossed = true, true // we were dialling each other: this session is there first
 	}
 	l.swarm, l.id = s, nid
 	s.links[nid] = l
