@@ -21,6 +21,7 @@ import (
 //	INTRO     06 | peer 32 | address 18 | NAT 1   names each of two peers to the other
 //	STRANGER  07 | peer 32                  the receiver of INTRODUCE does not know that peer
 //	GRANT     08 | grant 20                 the receiver may make tokens for the sender's gate (introducers)
+//	SPARE     09                            BYE to this session only: the two have another
 const (
 	controlBye       = 0x01
 	controlConfirm   = 0x02
@@ -30,6 +31,7 @@ const (
 	controlIntro     = 0x06
 	controlStranger  = 0x07
 	controlGrant     = 0x08
+	controlSpare     = 0x09
 )
 
 // ErrStranger reports that an introducer does not know the peer asked for.
@@ -44,6 +46,8 @@ func (s *Session) control(p []byte, now time.Time) {
 	switch body := p[1:]; {
 	case p[0] == controlBye && len(body) == 0:
 		s.end(ErrBye)
+	case p[0] == controlSpare && len(body) == 0:
+		s.end(ErrSpare)
 	case p[0] == controlConfirm && len(body) == 1 && body[0] <= byte(NATSymmetric):
 		s.mu.Lock()
 		s.nat = NATKind(body[0])

@@ -41,6 +41,7 @@ func examples() map[string][]byte {
 		"INTRO":     introPacket(peer, introduction{v4, NATCone}),
 		"STRANGER":  append([]byte{controlStranger}, peer[:]...),
 		"GRANT":     gate.grant(1, 7).AppendBinary([]byte{controlGrant}),
+		"SPARE":     {controlSpare},
 		"Query":     queryMsg{nonce, Token{}, []byte("question")}.append(nil)[:64],
 		"Answer":    answerMsg{nonce, token, v4, 0, 1, []byte("answer")}.append(nil),
 	}

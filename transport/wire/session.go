@@ -34,6 +34,8 @@ var (
 	ErrClosed = errors.New("wire: closed")
 	// ErrBye reports a session that the peer closed.
 	ErrBye = errors.New("wire: the peer said goodbye")
+	// ErrSpare reports a session that the peer closed because it has another with us.
+	ErrSpare = errors.New("wire: the peer keeps another session")
 	// ErrIdle reports a session in which nothing genuine arrived for too long.
 	ErrIdle = errors.New("wire: the peer fell silent")
 	// ErrNoAnswer reports a dial that nobody answered.
@@ -216,13 +218,21 @@ func (s *Session) seal(b []byte, ch Channel, write func(b []byte) []byte) ([]byt
 
 // Close says goodbye and ends the session.
 func (s *Session) Close() error {
+	s.endWith(controlBye)
+	return nil
+}
+
+// CloseSpare ends the session, and says that another with the same peer goes on.
+func (s *Session) CloseSpare() { s.endWith(controlSpare) }
+
+// endWith says the last word and ends the session.
+func (s *Session) endWith(word byte) {
 	for range s.goodbyes() {
-		if s.Send(channelControl, []byte{controlBye}) != nil {
+		if s.Send(channelControl, []byte{word}) != nil {
 			break
 		}
 	}
 	s.end(ErrClosed)
-	return nil
 }
 
 // goodbyes is how often BYE is sent. A lost one costs the peer a timeout and two rarely get lost,

@@ -30,6 +30,8 @@ func (n *Node) dial(l *link, first []byte) {
 			switch {
 			case err != nil:
 				n.unreached(l, err)
+			case l.spare:
+				s.CloseSpare()
 			case l.crossed && l.swarm.links[l.id] != nil && n.pipes[s] != nil: // one more session with that neighbour
 				l.closed = false
 				n.attach(l, s, n.pipes[s])

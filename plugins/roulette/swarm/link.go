@@ -35,6 +35,7 @@ type link struct {
 	pending [][]byte // until the session is open
 	closed  bool
 	crossed bool // given up for the peer's own session, dialled meanwhile; kept beside it when it opens, since the peer may have given up that one
+	spare   bool // of several dials to one peer not the first to open
 	foreign bool // the peer speaks another wire
 }
 
@@ -155,7 +156,7 @@ func (n *Node) ended(s *wire.Session) {
 	delete(n.strange, s)
 	switch {
 	case l == nil:
-	case l.swarm != nil && errors.Is(s.Err(), wire.ErrBye) && n.other(l) == nil:
+	case l.swarm != nil && errors.Is(s.Err(), wire.ErrBye):
 		n.deliver(l, &roulette.Bye{}, 0)
 		n.lost(l)
 	default:
@@ -172,8 +173,19 @@ func (n *Node) close(l *link) {
 		return
 	}
 	l.closed = true
+	if l.spare && l.session != nil {
+		l.session.CloseSpare()
+	}
 	if p := l.pipe; p != nil {
 		n.work.Go(func() { p.Close() }) // waits for its reader, which may be posting to us
+	}
+}
+
+// part closes every session with a link's neighbour.
+func (n *Node) part(l *link) {
+	n.close(l)
+	for o := n.other(l); o != nil; o = n.other(l) {
+		n.close(o)
 	}
 }
 

@@ -156,10 +156,8 @@ func (s *swarm) dropped(a roulette.Drop) {
 	foreign := false
 	if l := s.links[a.To]; l != nil {
 		delete(s.links, a.To)
-		s.node.close(l)
-		for o := s.node.other(l); o != nil; o = s.node.other(l) {
-			s.node.close(o)
-		}
+		l.spare = errors.Is(a.Why, roulette.ErrTwice)
+		s.node.part(l)
 		if len(s.gone) == maxGone {
 			clear(s.gone)
 		}
@@ -194,7 +192,7 @@ func (s *swarm) leave() {
 			s.send(a)
 		case roulette.Drop:
 			if l := s.links[a.To]; l != nil {
-				s.node.close(l)
+				s.node.part(l)
 			}
 		}
 	}
