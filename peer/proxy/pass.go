@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -85,10 +85,10 @@ func (s *Server) transport(out *http.Request) *http.Transport {
 // stream lets the request's body flow while the answer already comes, bounded by
 // the stall time between two reads.
 func (s *Server) stream(w http.ResponseWriter, out *http.Request) *upload {
-	u := &upload{rc: http.NewResponseController(w), stall: s.cfg.StallTimeout}
+	u := &upload{stall: s.cfg.StallTimeout, rc: http.NewResponseController(w)}
 	if out.ContentLength == 0 {
 		out.Body = http.NoBody
-		u.done.Store(true)
+		u.done = true
 		return u
 	}
 	u.rc.EnableFullDuplex() // an error means that it always is
@@ -99,20 +99,31 @@ func (s *Server) stream(w http.ResponseWriter, out *http.Request) *upload {
 // upload is a reader's body on its way to the origin.
 type upload struct {
 	body  io.ReadCloser
-	rc    *http.ResponseController
 	stall time.Duration
-	done  atomic.Bool
+
+	mu   sync.Mutex
+	rc   *http.ResponseController // nil once the handler is done: the connection is net/http's again
+	done bool
 }
 
 // Read gives the reader the stall time to send some of the body.
 func (u *upload) Read(p []byte) (int, error) {
-	u.rc.SetReadDeadline(time.Now().Add(u.stall))
+	u.until(time.Now().Add(u.stall), false)
 	n, err := u.body.Read(p)
 	if err == io.EOF {
-		u.done.Store(true)
-		u.rc.SetReadDeadline(time.Time{})
+		u.until(time.Time{}, true)
 	}
 	return n, err
+}
+
+// until sets the read deadline while the handler runs. After it net/http's own watch over the
+// connection ends by a deadline in the past, which nobody may take back.
+func (u *upload) until(t time.Time, done bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.done = u.done || done; u.rc != nil {
+		u.rc.SetReadDeadline(t)
+	}
 }
 
 // Close does nothing: net/http closes the body when the handler is done, and
@@ -122,7 +133,10 @@ func (u *upload) Close() error { return nil }
 // stop ends a Read that still waits when the answer is complete, so that the
 // connection can be closed.
 func (u *upload) stop() {
-	if !u.done.Load() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.done {
 		u.rc.SetReadDeadline(time.Unix(1, 0))
 	}
+	u.rc = nil
 }
