@@ -93,7 +93,7 @@ type Core struct {
 	cache      rouletteCache
 	banned     map[netip.AddrPort]bool
 	bannedKeys map[transport.PeerID]bool
-	resting    map[netip.AddrPort]time.Duration
+	resting    map[netip.AddrPort]rest
 
 	limit     allowance
 	lat       latency // over all neighbours
@@ -121,7 +121,7 @@ func New(cfg Config) *Core {
 		byAddr:     make(map[netip.AddrPort]*neighbour),
 		banned:     make(map[netip.AddrPort]bool),
 		bannedKeys: make(map[transport.PeerID]bool),
-		resting:    make(map[netip.AddrPort]time.Duration),
+		resting:    make(map[netip.AddrPort]rest),
 		partials:   make(map[int]*partial),
 		proofAsk:   make(map[int]time.Duration),
 	}
@@ -209,7 +209,7 @@ func (c *Core) Accept(now time.Duration, peer transport.Peer) (NeighbourID, bool
 	if v := c.byAddr[peer.Addr]; v != nil {
 		return v.id, true
 	}
-	v := c.add(peer)
+	v := c.add(peer, true)
 	if v == nil {
 		return 0, false
 	}

@@ -19,8 +19,15 @@ const (
 	seedTable  = 1 << 14         // neighbours of a seed
 )
 
-// add makes a neighbour of a peer, or returns nil: no room, banned, resting.
-func (c *Core) add(peer transport.Peer) *neighbour {
+// rest is how long a peer is not met again, and why.
+type rest struct {
+	till    time.Duration
+	useless bool // it may not come by itself either
+}
+
+// add makes a neighbour of a peer, or returns nil: no room, banned, resting. Who came by itself is neither silent
+// nor gone, whatever was thought of it.
+func (c *Core) add(peer transport.Peer, came bool) *neighbour {
 	room := c.p.MaxTable
 	if c.cfg.Seed {
 		room = seedTable
@@ -28,7 +35,7 @@ func (c *Core) add(peer transport.Peer) *neighbour {
 	if c.left || len(c.neighbours) >= room || c.banned[peer.Addr] || !peer.ID.IsZero() && c.bannedKeys[peer.ID] {
 		return nil
 	}
-	if till, ok := c.resting[peer.Addr]; ok && c.now < till && len(c.neighbours) > 0 { // better than nobody
+	if r, ok := c.resting[peer.Addr]; ok && c.now < r.till && (r.useless || !came) && len(c.neighbours) > 0 { // better than nobody
 		return nil
 	}
 	c.lastID++
@@ -52,7 +59,7 @@ func (c *Core) meet(in Introduction) *neighbour {
 	if c.byAddr[in.Peer.Addr] != nil || c.reached(in.Peer.ID, nil) != nil {
 		return nil
 	}
-	v := c.add(in.Peer)
+	v := c.add(in.Peer, false)
 	if v != nil {
 		v.dialled, v.dialling = true, c.cfg.Dials
 		c.emit(Connect{v.id, in})
@@ -155,29 +162,27 @@ func (c *Core) drop(v *neighbour, why error) {
 	case ErrSilent:
 		c.stats.Dead++
 		if v.delivered == 0 { // one that delivered may only have been slow for a moment
-			c.rest(v)
+			c.rest(v, rest{c.now + restTime, false})
 		}
 	case ErrUseless:
-		c.rest(v)
+		c.rest(v, rest{c.now + restTime, true})
 	case ErrBye: // others still recommend it for a while
-		c.restFor(v, byeTime)
+		c.rest(v, rest{c.now + byeTime, false})
 	}
 	c.emit(Drop{v.id, v.peer, why})
 }
 
-// rest keeps a peer that does not answer from being met again at once.
-func (c *Core) rest(v *neighbour) { c.restFor(v, restTime) }
-
-func (c *Core) restFor(v *neighbour, d time.Duration) {
+// rest keeps a peer from being met again at once.
+func (c *Core) rest(v *neighbour, r rest) {
 	if len(c.resting) >= maxResting {
-		for a, till := range c.resting {
-			if till <= c.now {
+		for a, old := range c.resting {
+			if old.till <= c.now {
 				delete(c.resting, a)
 			}
 		}
 	}
 	if len(c.resting) < maxResting {
-		c.resting[v.peer.Addr] = c.now + d
+		c.resting[v.peer.Addr] = r
 	}
 }
 

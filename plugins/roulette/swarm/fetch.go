@@ -27,7 +27,7 @@ type fetch struct {
 	foreign   map[transport.PeerID]bool // peers on another wire
 
 	asking bool          // a Peers call is under way
-	asked  int           // Peers calls since the last new chunk
+	asked  int           // Peers calls since the last new chunk, or word of a peer that has some
 	askAt  time.Duration // not before
 }
 
@@ -38,6 +38,9 @@ const (
 	joinAtOnce = 3
 	maxNamed   = 1024
 )
+
+// progress notes a new chunk, or what is worth as much.
+func (f *fetch) progress() { f.moved, f.asked = f.swarm.node.now(), 0 }
 
 // askPeers asks the locator, unless that is under way or was just done.
 func (f *fetch) askPeers(now time.Duration) {

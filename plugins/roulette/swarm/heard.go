@@ -71,12 +71,24 @@ func (n *Node) deliver(l *link, m roulette.Message, size int) {
 	}
 	if s.fetch != nil {
 		s.fetch.heard += int64(payload(m))
+		if !farewell(m) {
+			s.fetch.asked = 0 // who is slow may lose everybody, and what was asked meanwhile was not in vain
+		}
 		s.observe(transport.EventOverhead, l.peer, size-payload(m), nil)
 	}
 	s.granted(l, m)
 	n.opts.tap(s.core, m, size, true)
 	s.core.Receive(n.now(), l.id, m)
 	s.act()
+}
+
+// farewell reports whether a message says that its sender is no use.
+func farewell(m roulette.Message) bool {
+	switch m.(type) {
+	case *roulette.Bye, *roulette.NoFile:
+		return true
+	}
+	return false
 }
 
 // enter finds the swarm that the first message of an accepted session names.

@@ -73,7 +73,7 @@ func (s *swarm) act() {
 		case roulette.Ban:
 			s.node.ban(a.Peer)
 			if s.fetch != nil { // finding out a liar is progress
-				s.fetch.moved, s.fetch.asked = s.node.now(), 0
+				s.fetch.progress()
 			}
 			s.observe(transport.EventBadPeer, a.Peer, 0, a.Why)
 		case roulette.Drop:
@@ -145,7 +145,7 @@ func (s *swarm) stored(a roulette.Stored) {
 		peer = l.peer
 	}
 	if s.fetch != nil {
-		s.fetch.moved, s.fetch.asked = s.node.now(), 0
+		s.fetch.progress()
 		s.fetch.stored += int64(h.ChunkLen(a.Chunk))
 	}
 	s.observe(transport.EventChunk, peer, h.ChunkLen(a.Chunk), nil)

@@ -1,0 +1,36 @@
+package roulette
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestWhoFellSilentMayComeBack: a reader never delivers anything to a seed. When the seed hears nothing of
+// it for too long and lets it go, it may come back at once; nobody meets it of his own accord for a while.
+func TestWhoFellSilentMayComeBack(t *testing.T) {
+	p := Tuned()
+	mem := newMemContent(t, 1<<17)
+	for _, useless := range []bool{false, true} {
+		c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 2)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
+		c.Accept(0, duoPeer(2)) // who is alone takes whoever comes
+		id, ok := c.Accept(0, duoPeer(1))
+		if !ok {
+			t.Fatal("not accepted")
+		}
+		if useless {
+			c.drop(c.byID[id], ErrUseless)
+		} else {
+			c.Lost(time.Second, id)
+		}
+		if c.meet(Introduction{Peer: duoPeer(1)}) != nil {
+			t.Errorf("useless %v: met again at once", useless)
+		}
+		if _, ok := c.Accept(2*time.Second, duoPeer(1)); ok == useless {
+			t.Errorf("useless %v: taken back %v", useless, ok)
+		}
+		if c.now = 2*time.Second + restTime; useless && c.meet(Introduction{Peer: duoPeer(1)}) == nil {
+			t.Error("not met after the rest")
+		}
+	}
+}
