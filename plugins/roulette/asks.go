@@ -55,7 +55,7 @@ func (c *Core) overdue() {
 				v.tries++
 			}
 			if v.delivered == 0 && !v.seed {
-				v.failed++
+				v.useless = true
 			}
 			v.restTill = c.now + hard
 			if a.chunk >= 0 && v.heard > a.at {

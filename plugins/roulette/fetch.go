@@ -199,11 +199,18 @@ const leaveTime = 250 * time.Millisecond
 // blockTime is a guess of how long one more request makes a neighbour's queue.
 const blockTime = 10 * time.Millisecond
 
+// strangerTime is what a neighbour that has not delivered anything yet is taken to need longer: it may
+// never answer, and who serves nobody looks the least busy of all.
+const strangerTime = 80 * time.Millisecond
+
 // expect is how long v would take to answer a request made now.
 func (c *Core) expect(v *neighbour) time.Duration {
 	rtt := v.link.rtt
 	if rtt == 0 {
 		rtt = 80 * time.Millisecond
+	}
+	if v.delivered == 0 && !v.seed {
+		rtt += strangerTime
 	}
 	open, _ := v.open()
 	return rtt + max(0, v.queue-(c.now-v.queueAt)) + time.Duration(open)*blockTime
@@ -238,6 +245,9 @@ func (c *Core) ask(v *neighbour, i int) int {
 	return count
 }
 
+// maxAgain is how often a chunk is asked for again in the endgame.
+const maxAgain = 3
+
 // endgame asks idle neighbours for chunks that are outstanding elsewhere (R9).
 func (c *Core) endgame(room int) {
 	for w := range c.bits {
@@ -247,7 +257,7 @@ func (c *Core) endgame(room int) {
 		}
 		for ; mask != 0 && room > 0; mask &= mask - 1 {
 			i := w*64 + trailing(mask)
-			if c.reserved[i] != 1 || !c.overdueAnywhere(i) {
+			if c.reserved[i] < 1 || c.reserved[i] > maxAgain || !c.overdueEverywhere(i) {
 				continue
 			}
 			if v := c.idleHolder(i); v != nil {
@@ -257,13 +267,13 @@ func (c *Core) endgame(room int) {
 	}
 }
 
-// overdueAnywhere reports whether the request for chunk i takes longer than answers
+// overdueEverywhere reports whether all requests for chunk i take longer than answers
 // take on average.
-func (c *Core) overdueAnywhere(i int) bool {
+func (c *Core) overdueEverywhere(i int) bool {
 	for _, v := range c.neighbours {
 		for k := range v.asked {
-			if a := &v.asked[k]; a.chunk == int32(i) {
-				return c.now-a.at > c.lat.mean+c.lat.dev
+			if a := &v.asked[k]; a.chunk == int32(i) && c.now-a.at <= c.lat.mean+c.lat.dev {
+				return false
 			}
 		}
 	}

@@ -101,7 +101,7 @@ type neighbour struct {
 	lossy     bool          // requests to it got lost while extra were under way
 	grown     int           // blocks that came since extra last grew
 	cutAt     time.Duration // when extra was last halved
-	failed    int           // requests it let pass before it gave us anything (R7)
+	useless   bool          // it let a request pass and never gave us anything (R7)
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 
 	// What it holds, as far as it told.

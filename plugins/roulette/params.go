@@ -87,7 +87,7 @@ func Tuned() Params {
 		MinDegree: 12, MaxDegree: 18, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
-		WindowBlocks: 12, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
+		WindowBlocks: 14, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
 		PiggybackWait: 10 * time.Millisecond,
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,

@@ -226,7 +226,7 @@ func (c *Core) collect() {
 			}
 			v.asked = v.asked[:0]
 			c.hello(v, 0, 1)
-		case v.failed >= c.p.Resends:
+		case v.useless && v.delivered == 0:
 			c.send(v, &Bye{})
 			c.drop(v, ErrUseless)
 			i--

@@ -38,23 +38,28 @@ func TestPoisoners(t *testing.T) {
 	}
 }
 
-// TestFreeRiders: 30 % of a stream of readers serve nobody. The goal is honest
-// readers within 1.25 times of the clean run and free riders 3 times slower than they; what is
-// held here is what is reached (docs/experiments/roulette.md).
+// TestFreeRiders: 30 % of 40 nodes serve nobody. The goal is honest readers within 1.3 times of the
+// clean run and free riders 3 times slower than they; what is held here is what is reached
+// (docs/experiments/roulette.md).
 func TestFreeRiders(t *testing.T) {
-	c := Config{Seed: 1, Params: roulette.Tuned(), Size: 128 << 10, Rate: 16}
-	clean := Run(c)
-	c.FreeRiders = 0.3
-	r := Run(c)
-	t.Logf("median of honest readers: %.2f s clean, %.2f s with 30 %% free riders; free riders' mean %.2f s", clean.HonestMedian, r.HonestMedian, r.FreeMean)
-	if !r.Stable {
-		t.Error("the pool does not stabilise")
+	var clean, honest, free float64
+	for seed := uint64(1); seed <= 12; seed++ {
+		c := forty(seed)
+		clean += Run(c).HonestMedian
+		c.FreeRiders = 0.3
+		r := Run(c)
+		if r.Finished != r.Readers {
+			t.Errorf("seed %d: %d of %d readers finished", seed, r.Finished, r.Readers)
+		}
+		honest += r.HonestMedian
+		free += r.FreeMean
 	}
-	if r.HonestMedian > 1.8*clean.HonestMedian {
-		t.Errorf("honest median %.2f times the clean run's, recorded 1.6", r.HonestMedian/clean.HonestMedian)
+	t.Logf("median of honest readers: %.2f s clean, %.2f s with 30 %% free riders (%.2f times); free riders' mean %.2f s (%.2f times)", clean/12, honest/12, honest/clean, free/12, free/honest)
+	if honest > 1.5*clean {
+		t.Errorf("honest median %.2f times the clean run's, recorded 1.4", honest/clean)
 	}
-	if r.FreeMean < 2.2*r.HonestMedian {
-		t.Errorf("free riders are only %.2f times slower than honest readers, recorded 2.5", r.FreeMean/r.HonestMedian)
+	if free < 2.7*honest {
+		t.Errorf("free riders are only %.2f times slower than honest readers, recorded 3", free/honest)
 	}
 }
 
