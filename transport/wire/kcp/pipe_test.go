@@ -74,3 +74,14 @@ func benchThroughput(b *testing.B, conf Config) {
 		heard += <-left
 	}
 }
+
+// TestReceiveWindow: what a peer can make us hold out of order grows with what it has sent in order.
+func TestReceiveWindow(t *testing.T) {
+	for _, c := range []struct{ most, bytes, want int }{
+		{1024, 0, 256}, {1024, receiveStep - 1, 256}, {1024, receiveStep, 512}, {1024, 3 * receiveStep, 1024}, {1024, 1 << 30, 1024}, {64, 0, 64}, {64, 1 << 30, 64},
+	} {
+		if got := (&Pipe{window: c.most}).receiveWindow(c.bytes); got != c.want {
+			t.Errorf("%d after %d bytes: %d, want %d", c.most, c.bytes, got, c.want)
+		}
+	}
+}
