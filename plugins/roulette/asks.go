@@ -16,6 +16,9 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	}
 	soft = l.mean + 2*l.dev + c.p.LateSlack
 	hard = soft + l.dev*4 + c.p.LateSlack*3
+	if v.lat.n == 0 { // it may be much further away than those that have answered
+		soft, hard = soft+v.link.rtt, hard+v.link.rtt
+	}
 	if v.extra > 0 { // much is under way, and a busy processor on either side holds all of it up
 		soft, hard = soft+fastSlack, hard+4*fastSlack
 	}

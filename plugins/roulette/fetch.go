@@ -370,7 +370,7 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	v.tab.received(m.Len)
 	c.down.add(c.now, float64(m.Len))
 	c.train.add(c.now, blocksIn(m.Len))
-	c.giveWay()
+	c.giveWay(blocksIn(m.Len))
 	c.cache.add(v.id, len(c.neighbours))
 	c.markHave(v, int(m.Chunk))
 	c.takeBlock(v, m.Chunk, m.Block, m.Payload)

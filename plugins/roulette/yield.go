@@ -21,6 +21,8 @@ const (
 	// segment, and yieldShare the part of a large window that it brings at least.
 	yieldGrowth = 1.5
 	yieldShare  = 0.03
+	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes.
+	yieldEmpty = 0.25
 	// queueFresh is how old a neighbour's delay may be to count.
 	queueFresh = 500 * time.Millisecond
 )
@@ -31,11 +33,15 @@ func (c *Core) byRate() int {
 	for _, v := range c.neighbours {
 		extra += v.extra
 	}
-	return max(c.p.WindowBlocks+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	rate := c.down.rate
+	if extra > 0 { // a fast path is far ahead of what it was half a second ago
+		rate = c.down.lately(c.now)
+	}
+	return max(c.p.WindowBlocks+extra, int(rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
 }
 
-// giveWay adapts the ceiling after a block came.
-func (c *Core) giveWay() {
+// giveWay adapts the ceiling after so many blocks came.
+func (c *Core) giveWay(blocks int) {
 	y, want := &c.yield, float64(c.byRate())
 	switch q := c.downQueue(); {
 	case q > c.p.QueueMost:
@@ -51,7 +57,11 @@ func (c *Core) giveWay() {
 	case y.ceiling >= 2*want:
 		y.ceiling = 0
 	default:
-		y.ceiling += max(yieldGrowth, yieldShare*y.ceiling) / y.ceiling
+		share := yieldShare
+		if q < c.p.QueueMost/4 {
+			share = yieldEmpty
+		}
+		y.ceiling += float64(blocks) * max(yieldGrowth, share*y.ceiling) / y.ceiling
 	}
 }
 
