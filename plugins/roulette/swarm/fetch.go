@@ -28,6 +28,7 @@ type fetch struct {
 
 	asking bool          // a Peers call is under way
 	asked  int           // Peers calls since the last new chunk, or word of a peer that has some
+	alone  int           // of those, calls made while there was nobody, not even somebody to be dialled
 	askAt  time.Duration // not before
 }
 
@@ -35,12 +36,13 @@ type fetch struct {
 const (
 	askLongest = 5 * time.Second
 	askInVain  = 4
+	askAlone   = 2 // and as many of them without anybody: who is dialled is there, and a crowded holder answers late
 	joinAtOnce = 3
 	maxNamed   = 1024
 )
 
 // progress notes a new chunk, or what is worth as much.
-func (f *fetch) progress() { f.moved, f.asked = f.swarm.node.now(), 0 }
+func (f *fetch) progress() { f.moved, f.asked, f.alone = f.swarm.node.now(), 0, 0 }
 
 // askPeers asks the locator, unless that is under way or was just done.
 func (f *fetch) askPeers(now time.Duration) {
@@ -48,6 +50,9 @@ func (f *fetch) askPeers(now time.Duration) {
 		return
 	}
 	f.asking = true
+	if f.swarm.core.Degree() == 0 {
+		f.alone++
+	}
 	n := f.swarm.node
 	n.work.Go(func() {
 		peers, err := f.req.Peers(f.ctx)
@@ -103,17 +108,24 @@ func (f *fetch) check(now time.Duration) {
 	case f.checks >= blockedAfter && len(f.named) > 0 && f.swarm.node.wire.Stats().In == 0:
 		f.finish(fmt.Errorf("%w: nothing at all came back by UDP, from %d peers: it is blocked here, or they are gone", transport.ErrNoProgress, len(f.named)))
 	case now-f.moved >= f.swarm.node.opts.Stall:
-		f.finish(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree()))
+		f.finish(f.because(fmt.Errorf("%w: nothing new for %v from %d neighbours", transport.ErrNoProgress, f.swarm.node.opts.Stall, f.swarm.core.Degree())))
 	case f.swarm.core.Degree() > 0 || f.asking:
-	case f.asked >= askInVain:
-		err := fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named))
-		if f.unreached != nil {
-			err = fmt.Errorf("%w; %w", err, f.unreached)
-		}
-		f.finish(err)
+	case f.asked >= askInVain && f.alone >= askAlone:
+		f.finish(f.because(fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named))))
+	case f.alone < askAlone:
+		f.askAt = min(f.askAt, now)
+		f.askPeers(now)
 	default:
 		f.askPeers(now)
 	}
+}
+
+// because adds why a peer could not be reached, if one could not.
+func (f *fetch) because(err error) error {
+	if f.unreached == nil {
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, f.unreached)
 }
 
 // finish ends the fetch; nothing touches the Sink after it.

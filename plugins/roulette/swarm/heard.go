@@ -72,7 +72,7 @@ func (n *Node) deliver(l *link, m roulette.Message, size int) {
 	if s.fetch != nil {
 		s.fetch.heard += int64(payload(m))
 		if !farewell(m) {
-			s.fetch.asked = 0 // who is slow may lose everybody, and what was asked meanwhile was not in vain
+			s.fetch.asked, s.fetch.alone = 0, 0 // who is slow may lose everybody, and what was asked meanwhile was not in vain
 		}
 		s.observe(transport.EventOverhead, l.peer, size-payload(m), nil)
 	}
