@@ -267,8 +267,7 @@ func (c *Core) hear(v *neighbour, m Message) {
 	}
 	v.heard = c.now
 	v.tries = 0
-	d, _ := m.(*Data)
-	v.link.receive(c.now, t, d != nil && d.Len > BlockSize)
+	v.link.receive(c.now, t)
 	if t.Echo != 0 || t.Lag != 0 {
 		c.cfg.Uplink.echoed(&v.link, t.Echo, t.Lag)
 	}

@@ -12,7 +12,6 @@ type link struct {
 	last     *echoRecord
 
 	delays  delays
-	long    delays        // the same of messages of several datagrams: the wire's own start is in those, and no queue
 	queue   time.Duration // how much longer than the least its last message took
 	queueAt time.Duration // when that came
 }
@@ -33,17 +32,12 @@ func (l *link) stamp(now time.Duration, t *Timing) {
 }
 
 // receive takes the Timing of a message that came now. It returns the round
-// trip, without the time the other side held its answer, and ok if the message echoed one of ours. long says that
-// the message took several datagrams.
-func (l *link) receive(now time.Duration, t *Timing, long bool) (rtt time.Duration, ok bool) {
+// trip, without the time the other side held its answer, and ok if the message echoed one of ours.
+func (l *link) receive(now time.Duration, t *Timing) (rtt time.Duration, ok bool) {
 	if !l.heard || t.Sent-l.echo < 1<<15 {
 		l.heard, l.echo, l.echoAt = true, t.Sent, now
 	}
-	of := &l.delays
-	if long {
-		of = &l.long
-	}
-	l.queue, l.queueAt = of.over(now, ticks(now)-t.Sent), now
+	l.queue, l.queueAt = l.delays.over(now, ticks(now)-t.Sent), now
 	if t.Echo == 0 && t.Lag == 0 {
 		return 0, false
 	}

@@ -23,6 +23,9 @@ const (
 	yieldShare  = 0.03
 	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes.
 	yieldEmpty = 0.25
+	// yieldFast is from how many bytes/s on the window grows by blocks and not by messages, and so much: on slow links
+	// TCP has to keep its share (docs/experiments/tcp-friendliness.md).
+	yieldFast = 5e5
 	// queueFresh is how old a neighbour's delay may be to count.
 	queueFresh = 500 * time.Millisecond
 )
@@ -58,7 +61,10 @@ func (c *Core) giveWay(blocks int) {
 		y.ceiling = 0
 	default:
 		share := yieldShare
-		if q < c.p.QueueMost/4 {
+		switch {
+		case c.down.rate < yieldFast:
+			blocks = 1
+		case q < c.p.QueueMost/4:
 			share = yieldEmpty
 		}
 		y.ceiling += float64(blocks) * max(yieldGrowth, share*y.ceiling) / y.ceiling
