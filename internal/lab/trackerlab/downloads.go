@@ -20,9 +20,11 @@ import (
 // downloads are readers of a page whose origin is dead, one after another.
 type downloads struct {
 	page []byte
-	rate int // bytes a second
-	stop chan struct{}
+	rate int           // bytes a second
+	stop chan struct{} // closed by enough: none begins any more
 	work sync.WaitGroup
+
+	enough func()
 
 	mu       sync.Mutex
 	deaths   int // of the tracker, so far
@@ -35,6 +37,7 @@ type downloads struct {
 // downloads starts an origin, two peers that read its page, ends the origin and lets readers begin.
 func (l *lab) downloads(tracker string, p killsPlan) (*downloads, error) {
 	d := &downloads{page: make([]byte, p.size), rate: p.rate, stop: make(chan struct{})}
+	d.enough = sync.OnceFunc(func() { close(d.stop) })
 	if p.downloads == 0 {
 		return d, nil
 	}
@@ -129,16 +132,20 @@ func (d *downloads) read(l *lab, home, tracker, page string) {
 	}
 }
 
-// died notes that the tracker was killed.
-func (d *downloads) died() {
+// died notes that the tracker was killed. After the last time no download begins: it would have no
+// death in between.
+func (d *downloads) died(last bool) {
 	d.mu.Lock()
 	d.deaths++
 	d.mu.Unlock()
+	if last {
+		d.enough()
+	}
 }
 
 // end lets the running downloads finish.
 func (d *downloads) end() (finished, through, idle int, failed []string) {
-	close(d.stop)
+	d.enough()
 	d.work.Wait()
 	return d.finished, d.through, d.idle, d.failed
 }

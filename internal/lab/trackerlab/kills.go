@@ -61,7 +61,7 @@ func kills(l *lab, p killsPlan) (killed, error) {
 	from := time.Now().Unix() + 1
 	for n := range p.kills {
 		t.kill()
-		d.died()
+		d.died(n == p.kills-1)
 		time.Sleep(100*time.Millisecond + rand.N(p.interval/6))
 		born := time.Now()
 		if t, err = l.tracker("kills", addr, nil, "--interval", p.interval.String(), "--rate", "100000"); err != nil {
