@@ -7,9 +7,9 @@ import (
 )
 
 // TestCeilingGrowsByBlocks: after a cut a round trip of whole chunks gives the window back as much as one of
-// single blocks, and more while nothing queues; on a slow path less.
+// single blocks, and more while nothing queues.
 func TestCeilingGrowsByBlocks(t *testing.T) {
-	grown := func(rate float64, perMessage int, queue time.Duration) float64 {
+	grown := func(perMessage int, queue time.Duration) float64 {
 		p := Tuned()
 		mem := newMemContent(t, 1<<17)
 		c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 2)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
@@ -17,20 +17,16 @@ func TestCeilingGrowsByBlocks(t *testing.T) {
 		v := c.neighbours[0]
 		c.now = time.Second
 		v.link.queue, v.link.queueAt = queue, c.now
-		c.down.rate = rate
-		c.p.WindowTime = time.Hour // the rate asks for more than the ceiling
+		c.down.rate = 1e8 // the rate asks for more than the ceiling
 		c.yield.ceiling = 100
 		for n := 0; n < 96; n += perMessage { // about a round trip
 			c.giveWay(perMessage)
 		}
 		return c.yield.ceiling
 	}
-	single, whole, empty := grown(1e8, 1, 20*time.Millisecond), grown(1e8, 32, 20*time.Millisecond), grown(1e8, 32, 0)
+	single, whole, empty := grown(1, 20*time.Millisecond), grown(32, 20*time.Millisecond), grown(32, 0)
 	if single < 102 || single > 104 || whole < 102 || whole > 104 {
 		t.Errorf("100 blocks grew to %.1f by single blocks, to %.1f by 32 at a time; want 3 more", single, whole)
-	}
-	if slow := grown(2e5, 32, 0); slow > 101 {
-		t.Errorf("on a slow path 100 blocks grew to %.1f", slow)
 	}
 	if empty < 115 || empty > 130 {
 		t.Errorf("without a queue 100 blocks grew to %.1f, want a quarter more", empty)

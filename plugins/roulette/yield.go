@@ -23,9 +23,6 @@ const (
 	yieldShare  = 0.03
 	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes.
 	yieldEmpty = 0.25
-	// yieldFast is from how many bytes/s on the window grows by blocks and not by messages, and so much: on slow links
-	// TCP has to keep its share (docs/experiments/tcp-friendliness.md).
-	yieldFast = 5e5
 	// queueFresh is how old a neighbour's delay may be to count.
 	queueFresh = 500 * time.Millisecond
 )
@@ -36,11 +33,7 @@ func (c *Core) byRate() int {
 	for _, v := range c.neighbours {
 		extra += v.extra
 	}
-	rate := c.down.rate
-	if extra > 0 { // a fast path is far ahead of what it was half a second ago
-		rate = c.down.lately(c.now)
-	}
-	return max(c.p.WindowBlocks+extra, int(rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	return max(c.p.WindowBlocks+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
 }
 
 // giveWay adapts the ceiling after so many blocks came.
@@ -61,10 +54,7 @@ func (c *Core) giveWay(blocks int) {
 		y.ceiling = 0
 	default:
 		share := yieldShare
-		switch {
-		case c.down.rate < yieldFast:
-			blocks = 1
-		case q < c.p.QueueMost/4:
+		if q < c.p.QueueMost/4 {
 			share = yieldEmpty
 		}
 		y.ceiling += float64(blocks) * max(yieldGrowth, share*y.ceiling) / y.ceiling

@@ -20,8 +20,7 @@ const (
 )
 
 // TestTCPKeepsItsShare: one download over roulette/kcp from eight neighbours and one TCP flow
-// share a bottleneck. The goal is that TCP keeps at least 40 % of it. Either may have been there first; a TCP that
-// comes second kept 37 to 49 % in ten runs, and what is held here is a third.
+// share a bottleneck; TCP keeps at least 40 % of it. Either may have been there first.
 func TestTCPKeepsItsShare(t *testing.T) {
 	_, err := exec.LookPath("iperf3")
 	testenv.SkipUnless(t, err == nil, "needs the command iperf3")
@@ -29,8 +28,8 @@ func TestTCPKeepsItsShare(t *testing.T) {
 		t.Run(c.String(), func(t *testing.T) {
 			s := c.share(t)
 			t.Logf("TCP %.0f %%, Roulette %.0f %% of the link; %d packets dropped at it", 100*s.tcp, 100*s.udp, s.drops)
-			if s.tcp < 1.0/3 {
-				t.Errorf("TCP kept %.1f %% of the link, want at least a third (goal 40 %%)", 100*s.tcp)
+			if s.tcp < 0.4 {
+				t.Errorf("TCP kept %.1f %% of the link, want at least 40 %%", 100*s.tcp)
 			}
 		})
 	}
@@ -69,7 +68,8 @@ type shares struct {
 func (c rival) share(t *testing.T) shares {
 	const holders, alone, settle, together = 8, 3 * time.Second, 2 * time.Second, 10 * time.Second
 	l := newPublic(t)
-	l.flat(1 + holders)
+	l.flat(1 + holders + 1)
+	server := 1 + holders // not the hub: a socket lets next to nothing wait in its own host's queue (TCP small queues)
 	w := startTown(l, hubIP, 8<<20)
 	var boxes []string
 	for i := 1; i <= holders; i++ {
@@ -82,7 +82,7 @@ func (c rival) share(t *testing.T) shares {
 	w.origin.kill()
 	l.do("tc", "-n", l.ns("hub"), "qdisc", "add", "dev", flatBox(0), "root", "tbf", "rate", bottleneck, "burst", "4kb", "limit", fmt.Sprint(bottleneckQueue))
 	m := l.meter(flatBox(0))
-	l.program("hub", "iperf3", nil, l.dir, "iperf3", "-s", "-B", hubIP, "--forceflush").line("Server listening")
+	l.program(flatBox(server), "iperf3", nil, l.dir, "iperf3", "-s", "-B", flatIP(server), "--forceflush").line("Server listening")
 
 	var reader *program
 	download := func() {
@@ -90,7 +90,7 @@ func (c rival) share(t *testing.T) shares {
 		m.some()
 	}
 	flow := func() {
-		l.program(flatBox(0), "iperf3", nil, l.dir, "iperf3", "-c", hubIP, "-R", "-C", c.congestion, "-t", "60", "--forceflush").line("local .* port")
+		l.program(flatBox(0), "iperf3", nil, l.dir, "iperf3", "-c", flatIP(server), "-R", "-C", c.congestion, "-t", "60", "--forceflush").line("local .* port")
 	}
 	if !c.first {
 		download, flow = flow, download
