@@ -49,7 +49,7 @@ func TestRow9_FloodOfARealTracker(t *testing.T) {
 // back. How soon is for virtual time to say (tracker/client, Row14), which no other work slows down.
 func TestRow14_KillsOfARealTracker(t *testing.T) {
 	l, out := newTestLab(t)
-	got, err := kills(l, killsPlan{kills: 6, clients: 40, downloads: 1, interval: 3 * time.Second, size: 800_000, rate: 100_000})
+	got, err := kills(l, killsPlan{kills: 10, clients: 40, downloads: 1, interval: 3 * time.Second, size: 800_000, rate: 100_000})
 	t.Log(out)
 	if err != nil {
 		t.Fatal(err)
