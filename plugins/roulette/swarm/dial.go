@@ -32,10 +32,7 @@ func (n *Node) dial(l *link, first []byte) {
 				n.unreached(l, err)
 			case l.spare:
 				s.CloseSpare()
-			case l.crossed && l.swarm.links[l.id] != nil && n.pipes[s] != nil: // one more session with that neighbour
-				l.closed = false
-				n.attach(l, s, n.pipes[s])
-			case l.closed || n.pipes[s] == nil:
+			case l.closed || l.swarm.links[l.id] == nil || n.pipes[s] == nil:
 				s.Close()
 				n.lost(l)
 			default:
@@ -101,6 +98,10 @@ func (n *Node) introducersLater(l *link) []*wire.Session {
 // unreached notes why a peer could not be reached. That no NAT between the two lets
 // anything through is worth a word to the user, once; the others may be gone as well.
 func (n *Node) unreached(l *link, err error) {
+	if now := l.swarm.links[l.id]; now != nil && now != l { // it has reached us meanwhile
+		n.lost(l)
+		return
+	}
 	n.log.Debug("peer not reached", "peer", l.peer.Addr, "err", err)
 	symmetric := errors.Is(err, wire.ErrSymmetric)
 	if symmetric && !n.toldSymmetric {

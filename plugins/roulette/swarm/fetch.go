@@ -112,10 +112,10 @@ func (f *fetch) check(now time.Duration) {
 	case f.swarm.core.Degree() > 0 || f.asking:
 	case f.asked >= askInVain && f.alone >= askAlone:
 		f.finish(f.because(fmt.Errorf("%w: none of %d peers answers", transport.ErrNoProgress, len(f.named))))
-	case f.alone < askAlone:
-		f.askAt = min(f.askAt, now)
-		f.askPeers(now)
 	default:
+		if f.alone < askAlone {
+			f.askAt = min(f.askAt, now)
+		}
 		f.askPeers(now)
 	}
 }

@@ -106,11 +106,8 @@ func (n *Node) enter(l *link, m roulette.Message) bool {
 	if !ok {
 		return false
 	}
-	if old := s.links[nid]; old != nil && old != l && old.session == nil {
-		old.closed, old.crossed = true, true // we were dialling each other: this session is there first
-	}
 	l.swarm, l.id = s, nid
-	s.links[nid] = l
+	s.links[nid] = l // of two peers that dial each other at once: this session is there first, and ours one more when it opens
 	return true
 }
 

@@ -34,7 +34,6 @@ type link struct {
 	pipe    pipe
 	pending [][]byte // until the session is open
 	closed  bool
-	crossed bool // given up for the peer's own session, dialled meanwhile; kept beside it when it opens, since the peer may have given up that one
 	spare   bool // of several dials to one peer not the first to open
 	foreign bool // the peer speaks another wire
 }
