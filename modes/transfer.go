@@ -159,8 +159,8 @@ func (t *transfer) copy(ctx context.Context, body io.Reader) error {
 	for {
 		n, err := body.Read(buf)
 		if n > 0 {
-			if t.limit != nil && t.limit.WaitN(ctx, n) != nil {
-				return context.Cause(ctx)
+			if err := t.pace(ctx, n); err != nil {
+				return err
 			}
 			if t.hash != nil {
 				t.hash.Write(buf[:n])
@@ -178,6 +178,15 @@ func (t *transfer) copy(ctx context.Context, body io.Reader) error {
 			return t.explain(err)
 		}
 	}
+}
+
+// pace waits until the limit allows n bytes more. A limiter refuses at once what it could not allow before ctx ends.
+func (t *transfer) pace(ctx context.Context, n int) error {
+	if t.limit == nil || t.limit.WaitN(ctx, n) == nil {
+		return nil
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
 // settleTime bounds the wait until content that is already delivered is in the cache.
