@@ -106,6 +106,7 @@ type Core struct {
 	statusAt  time.Duration
 	contentAt time.Duration // last DATA sent
 	members   members
+	greetings greetings
 	served    []uint32 // seed: how often each chunk was sent
 	votes     []uint8  // seed: how often it was asked for since
 	stats     Stats

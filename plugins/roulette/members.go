@@ -2,6 +2,7 @@ package roulette
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,10 @@ type members struct {
 	list []*member
 	of   map[NeighbourID]*member
 	rate rateMeter // JOINs, in 1/s
+
+	// Who waits for WELCOME, in the order of coming: who nobody was told of yet, and who was named
+	// to a reader meanwhile. Who no longer belongs there is skipped when its turn comes.
+	unnamed, named []*member
 }
 
 type member struct {
@@ -18,6 +23,12 @@ type member struct {
 	joined time.Duration
 	heard  time.Duration
 	gone   bool
+
+	waits  bool          // for WELCOME
+	since  time.Duration // when it began to wait
+	header bool          // its WELCOME is to carry the header
+	known  bool          // it was named to a reader while it waits
+	pushed bool          // it got the first chunks
 }
 
 func (m *members) join(now time.Duration, v *neighbour, max int) {
@@ -59,16 +70,16 @@ func (m *members) expire(now, ttl time.Duration) int {
 	return len(m.of)
 }
 
-// pick returns up to k members other than self: first those whose age is between
-// young and old, who have something and will still be there, then the
-// newest of the rest.
+// pick returns up to k members other than self: half of them such that wait for WELCOME for long, if
+// there are, then those whose age is between young and old, who have something and will still be
+// there, then the newest of the rest, and at last more of those that wait.
 func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rng *rand.Rand) []Introduction {
 	var best, rest []*member
 	for i := len(m.list) - 1; i >= 0 && len(best) < 4*k+16; i-- {
 		e := m.list[i]
 		age := now - e.joined
 		switch {
-		case e.gone || e.id == self || now-e.heard > p.MemberTTL:
+		case e.gone || e.id == self || now-e.heard > p.MemberTTL || e.waits && !e.known:
 		case age >= p.JoinYoung && age <= p.JoinOld:
 			best = append(best, e)
 		case len(rest) < k:
@@ -79,12 +90,14 @@ func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rn
 		}
 	}
 	rng.Shuffle(len(best), func(i, j int) { best[i], best[j] = best[j], best[i] })
+	waiting := m.overdue(now, longWait, k)
+	half := min(max(k-2, 0), len(waiting))
 	var out []Introduction
-	for _, e := range append(best, rest...) {
+	for _, e := range slices.Concat(waiting[:half], best, rest, waiting[half:]) {
 		if len(out) == k {
 			break
 		}
-		out = append(out, e.intro)
+		out = append(out, m.tell(e))
 	}
 	return out
 }

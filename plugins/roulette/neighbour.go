@@ -103,6 +103,7 @@ type neighbour struct {
 	cutAt     time.Duration // when extra was last halved
 	useless   bool          // it let a request pass and never gave us anything (R7)
 	joined    bool          // it sent us HELLO, JOIN or a handshake
+	greeted   bool          // we sent it HELLO
 
 	// What it holds, as far as it told.
 	have   bitset

@@ -205,11 +205,7 @@ func (c *Core) ban(v *neighbour, why error) {
 func (c *Core) recommend(v *neighbour, k int) []Introduction {
 	var out []Introduction
 	for try := 0; try < 3*k && len(out) < k; try++ {
-		id, ok := c.cache.pick(c.rng)
-		if !ok {
-			break
-		}
-		w := c.byID[id]
+		w := c.byID[c.acquaintance()]
 		if w == nil || w == v || w.seed || slices.ContainsFunc(out, func(in Introduction) bool { return in.Peer.Addr == w.peer.Addr }) {
 			continue
 		}
@@ -219,6 +215,16 @@ func (c *Core) recommend(v *neighbour, k int) []Introduction {
 		out = append(out, Introduction{Peer: w.peer})
 	}
 	return out
+}
+
+// acquaintance draws a neighbour from the Roulette cache. Where no content was exchanged yet and the cache is empty, a
+// newcomer among newcomers still brings together whom it knows.
+func (c *Core) acquaintance() NeighbourID {
+	id, ok := c.cache.pick(c.rng)
+	if !ok && c.p.Profile == ProfileTuned && len(c.neighbours) > 0 {
+		id = c.neighbours[c.rng.IntN(len(c.neighbours))].id
+	}
+	return id
 }
 
 // freshTime is how recently a neighbour must have been heard to be recommended.

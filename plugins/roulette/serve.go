@@ -2,6 +2,7 @@ package roulette
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"nt/chunker"
@@ -17,8 +18,10 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 		case int(a.Chunk) >= c.n:
 			c.ban(v, ErrDishonest)
 			return
-		case a.ProofOnly:
+		case a.ProofOnly && !(c.pacesAll() && len(v.queued) < c.p.MaxQueue):
 			c.sendProof(v, chunker.MetaOf(int(a.Chunk)), false, true)
+		case a.ProofOnly:
+			v.queued = slices.Insert(v.queued, 0, want{Ask: a, at: c.now})
 		case c.cfg.Seed && len(v.queued) < c.p.MaxQueue:
 			// Readers ask a seed for what no neighbour of theirs has.
 			c.votes[a.Chunk] = min(c.votes[a.Chunk]+1, maxVotes)
@@ -40,20 +43,6 @@ func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
 	}
 }
 
-// serveAll sends as many blocks as the pacer lets out (R7, R8).
-func (c *Core) serveAll() {
-	if c.known {
-		c.swapNow()
-	}
-	for c.cfg.Uplink.ready(c.now) {
-		v := c.nextToServe()
-		if v == nil {
-			return
-		}
-		c.serve(v)
-	}
-}
-
 // nextToServe chooses whose request is answered: readers within their tab first, best
 // balance first, but newcomers before them; who has never given anything gets NewBlocks; the
 // others only when the uplink has been idle. A seed is exempt but
@@ -66,6 +55,9 @@ func (c *Core) nextToServe() *neighbour {
 			continue
 		}
 		rank := int64(v.served) - int64((c.now-v.queued[0].at)/ageTime)
+		if v.queued[0].ProofOnly { // what it has is worth nothing to anybody before
+			rank -= newcomer
+		}
 		if !c.cfg.Seed {
 			rank = v.tab.balance()
 			if v.count < c.p.NewFirst { // its first chunks are what it can give to all others
@@ -116,6 +108,11 @@ func (c *Core) serveAt() time.Duration {
 // serve sends the next block of v's first request.
 func (c *Core) serve(v *neighbour) {
 	q := &v.queued[0]
+	if q.ProofOnly {
+		v.queued = v.queued[1:]
+		c.sendProof(v, chunker.MetaOf(int(q.Chunk)), false, true)
+		return
+	}
 	chunk, block := int(q.Chunk), int(q.First)+int(q.next)
 	asked := q.Chunk
 	whole := q.Count == 0 && q.First == 0
@@ -321,9 +318,9 @@ func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
 			case best < 0 || c.need(i) < c.need(best):
 				best, ties = i, 1
 			case c.need(i) > c.need(best):
-			case v.proofs.has(chunker.MetaOf(i)) && !v.proofs.has(chunker.MetaOf(best)):
+			case v.mayProve(i) && !v.mayProve(best):
 				best, ties = i, 1
-			case v.proofs.has(chunker.MetaOf(i)) == v.proofs.has(chunker.MetaOf(best)):
+			case v.mayProve(i) == v.mayProve(best):
 				if ties++; c.rng.IntN(ties) == 0 {
 					best = i
 				}
@@ -331,6 +328,12 @@ func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
 		}
 	}
 	return best
+}
+
+// mayProve reports whether v has the proof of chunk i, or needs it anyway.
+func (v *neighbour) mayProve(i int) bool {
+	meta := chunker.MetaOf(i)
+	return v.proofs.has(meta) || v.sentTo[meta*chunker.ChunksPerMeta/64]&metaMask(meta) != 0
 }
 
 // told notes that v now knows what we have.

@@ -75,7 +75,7 @@ func (c *Core) noteQueue(v *neighbour, q uint8) {
 // hello greets the j-th of k peers met together: what we have, and a blind
 // request of class j of k, so that the first answers do not collide (R2).
 func (c *Core) hello(v *neighbour, j, k int) {
-	v.state = StateFirstHandshake
+	v.state, v.greeted = StateFirstHandshake, true
 	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
 	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil {
 		m.Class, m.Classes = uint8(j), uint8(k)
@@ -120,7 +120,7 @@ func (c *Core) receiveHello(v *neighbour, m *Hello) {
 		return
 	}
 	if !c.known {
-		c.status(v)
+		c.greetBack(v)
 		return
 	}
 	if m.NeedHeader {
@@ -131,9 +131,31 @@ func (c *Core) receiveHello(v *neighbour, m *Hello) {
 			c.sendHeader(v)
 		}
 		c.status(v)
+		c.introduce(v)
 		return
 	}
 	v.queued = append(v.queued, want{Ask: Ask{Proof: m.Proof}, blind: true, class: m.Class, classes: m.Classes, at: c.now})
+}
+
+// introduce answers a wish for peers where no DATA goes that way to answer it with.
+func (c *Core) introduce(v *neighbour) {
+	if c.cfg.Seed || !v.wanted {
+		return
+	}
+	if peers := c.recommend(v, MaxIntrosData); len(peers) > 0 {
+		v.wanted = false
+		c.send(v, &Recommend{Peers: peers})
+	}
+}
+
+// greetBack answers the greeting of a peer that may know what we do not even know the size of: with a
+// greeting, or with STATUS if ours is out already.
+func (c *Core) greetBack(v *neighbour) {
+	if v.greeted || c.done {
+		c.status(v)
+		return
+	}
+	c.hello(v, 0, 1)
 }
 
 func (c *Core) sendHeader(v *neighbour) {
@@ -284,7 +306,7 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 			at(max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond)
 		}
 	}
-	if queued {
+	if queued || c.members.next() != nil {
 		at(c.serveAt())
 	}
 	if t, ok := c.advertiseAt(); ok {

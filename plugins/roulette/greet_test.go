@@ -1,0 +1,147 @@
+package roulette
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"nt/chunker/nois"
+	"nt/transport"
+)
+
+// crowd is a seed of 128 chunks with an uplink of 100 kB/s, and what it has sent to whom by kind.
+type crowd struct {
+	*Core
+	bytes  int
+	greets map[NeighbourID]int
+	named  map[netip.AddrPort]bool // who was introduced to somebody
+	given  int                     // blocks
+}
+
+func newCrowd(t *testing.T) *crowd {
+	p := Tuned()
+	p.KnownRate = 100_000
+	mem := newMemContent(t, 128<<10)
+	mem.have.AddRange(nois.Interval{Start: 0, End: 128})
+	return &crowd{greets: map[NeighbourID]int{}, named: map[netip.AddrPort]bool{}, Core: New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)),
+		Object: mem.tree.Header().ID(), Content: mem, Seed: true, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})}
+}
+
+// join lets the i-th reader come.
+func (w *crowd) join(t *testing.T, now time.Duration, i int) NeighbourID {
+	t.Helper()
+	id, ok := w.Accept(now, transport.Peer{ID: transport.PeerID{byte(i), byte(i >> 8)}, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 1, byte(i >> 8), byte(i)}), 7000)})
+	if !ok {
+		t.Fatal("not accepted")
+	}
+	w.Receive(now, id, &Join{Object: w.cfg.Object})
+	return id
+}
+
+// until lets time pass.
+func (w *crowd) until(end time.Duration) {
+	for {
+		for _, a := range w.Actions() {
+			s, ok := a.(Send)
+			if !ok {
+				continue
+			}
+			w.bytes += len(Append(nil, s.Msg)) + w.unfilled(s.Msg) + 72
+			switch m := s.Msg.(type) {
+			case *Welcome:
+				w.greets[s.To]++
+				for _, in := range m.Peers {
+					w.named[in.Peer.Addr] = true
+				}
+			case *Data:
+				w.given++
+			}
+		}
+		at, ok := w.NextDeadline()
+		if !ok || at > end {
+			return
+		}
+		w.Advance(at)
+	}
+}
+
+// A thousand JOINs within a moment: the seed sends what its uplink carries and no more, most of the
+// readers are introduced long before it could have greeted each, and content goes out meanwhile.
+func TestSeedGreetsACrowdAtThePaceOfItsUplink(t *testing.T) {
+	w := newCrowd(t)
+	for i := range 1000 {
+		w.join(t, time.Duration(i)*100*time.Microsecond, i+1)
+	}
+	const end = 2500 * time.Millisecond
+	w.until(end)
+	carries := 100_000 * end.Seconds()
+	if got := float64(w.bytes); got > carries*1.05 || got < carries*0.9 {
+		t.Errorf("%d bytes in %v, the uplink carries %.0f", w.bytes, end, carries)
+	}
+	reached := map[netip.AddrPort]bool{}
+	for addr := range w.named {
+		reached[addr] = true
+	}
+	for id := range w.greets {
+		reached[w.byID[id].peer.Addr] = true
+	}
+	if len(reached) < 900 || len(w.greets) > len(reached)/4 {
+		t.Errorf("%d of 1000 introduced by %d WELCOMEs", len(reached), len(w.greets))
+	}
+	if w.given < 64 {
+		t.Errorf("%d blocks of content meanwhile", w.given)
+	}
+}
+
+// Who asks again while it waits is the same guest, and gets one WELCOME; who asks again after it gets another, since the first may
+// be lost, but no more pushed chunks.
+func TestJoinAgainIsTheSameGuest(t *testing.T) {
+	w := newCrowd(t)
+	w.join(t, 0, 1)
+	for i := range 20 {
+		w.join(t, time.Millisecond, i+2)
+	}
+	last := w.join(t, time.Millisecond, 99)
+	for range 5 {
+		w.Receive(2*time.Millisecond, last, &Join{Object: w.cfg.Object})
+	}
+	w.until(time.Second)
+	if w.greets[last] != 1 {
+		t.Errorf("%d WELCOMEs for one guest", w.greets[last])
+	}
+	given := w.given
+	w.Receive(time.Second, last, &Join{Object: w.cfg.Object})
+	w.until(1100 * time.Millisecond)
+	if w.greets[last] != 2 || w.given != given {
+		t.Errorf("asked again later: %d WELCOMEs, %d blocks more", w.greets[last], w.given-given)
+	}
+}
+
+// Who leaves while it waits is not greeted, and who was named in vain waits in line again.
+func TestGuestsThatLeaveAndThatWereNamedInVain(t *testing.T) {
+	var m members
+	var v [3]neighbour
+	for i := range v {
+		v[i].id = NeighbourID(i + 1)
+		m.join(0, &v[i], 10)
+		m.wait(0, v[i].id, true)
+	}
+	m.tell(m.of[1])
+	m.leave(2)
+	if e := m.next(); e == nil || e.id != 3 {
+		t.Fatalf("next %+v, want the one that nobody was told of", e)
+	}
+	m.welcomed(m.of[3])
+	if e := m.next(); e == nil || e.id != 1 || !e.known {
+		t.Fatalf("next %+v, want the one that was named", e)
+	}
+	m.wait(time.Second, 1, true)
+	if e := m.next(); e == nil || e.id != 1 || e.known || e.since != time.Second {
+		t.Fatalf("next %+v, want it to wait anew", e)
+	}
+	m.welcomed(m.of[1])
+	if e := m.next(); e != nil {
+		t.Fatalf("%+v still waits", e)
+	}
+}
