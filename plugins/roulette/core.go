@@ -227,7 +227,11 @@ func (c *Core) Opened(now, sent time.Duration, who NeighbourID) {
 	}
 	v.dialling = false
 	v.since = now
-	if v.deadline > 0 {
+	switch {
+	case v.deadline == 0:
+	case v.seed && c.p.Profile == ProfileTuned: // JOIN is there, with the handshake; WELCOME comes when it is our turn
+		v.deadline = now + c.backOff(2)
+	default:
 		v.deadline = now + c.p.HelloRetry
 	}
 	for i := range v.asked {

@@ -62,6 +62,9 @@ func (n *Node) receiveInit(b []byte, from netip.AddrPort, now time.Time) bool {
 	if s := n.lookup(key); s != nil {
 		return s.repeatReply(m)
 	}
+	if n.crowded(m.token.handle()) {
+		return n.answerStale(m, from, now)
+	}
 	if !n.admit(from.Addr(), m.token.handle()) {
 		return false
 	}

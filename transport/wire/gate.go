@@ -99,5 +99,7 @@ func (n *Node) Grant() Grant {
 	return n.gate.grant(handle, epochOf(n.now()))
 }
 
-// maxGranted sessions may be open on one grant that their diallers have not confirmed.
-const maxGranted = 32
+// maxGranted sessions may be open on one grant that their diallers have not confirmed: as many readers as one tracker
+// sends in a quarter of a second of a flash crowd. Who comes beyond them has to show that it receives at its address,
+// which takes a round trip more.
+const maxGranted = 256

@@ -80,13 +80,19 @@ func (n *Node) unlink(s *Session) {
 	s.older = nil
 }
 
-// admit takes a place for a session from an address on a grant, if there is one.
+// crowded reports whether too many sessions opened on a grant wait for their diallers' first packet.
+func (n *Node) crowded(handle uint32) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return handle != 0 && n.granted[handle] >= maxGranted
+}
+
+// admit takes a place for a session from an address, if there is one, and notes the grant it came on.
 func (n *Node) admit(addr netip.Addr, handle uint32) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	g := group(addr)
-	if n.closed || n.conf.Accept == nil || len(n.sessions) >= n.conf.MaxSessions || n.groups[g] >= n.conf.MaxPerGroup ||
-		handle != 0 && n.granted[handle] >= maxGranted {
+	if n.closed || n.conf.Accept == nil || len(n.sessions) >= n.conf.MaxSessions || n.groups[g] >= n.conf.MaxPerGroup {
 		return false
 	}
 	n.groups[g]++

@@ -8,8 +8,9 @@ const (
 	// sweepEvery is how often sessions are looked at for silence.
 	sweepEvery = time.Second
 	// moreConfirms is how often a dialler says again that it has its key. Nothing
-	// answers a CONFIRM, and without one the peer neither speaks freely nor introduces us.
-	moreConfirms = 2
+	// answers a CONFIRM, and without one the peer neither speaks freely nor introduces us. Once, because those who
+	// wait in a crowd for the first answer of the same peer all do.
+	moreConfirms = 1
 	// confirmPatience is how long a dialler waits for something else to send, which
 	// confirms as well.
 	confirmPatience = 150 * time.Millisecond
