@@ -107,8 +107,8 @@ type Core struct {
 	contentAt time.Duration // last DATA sent
 	members   members
 	greetings greetings
-	served    []uint32 // seed: how often each chunk was sent
-	votes     []uint8  // seed: how often it was asked for since
+	given     []uint32 // seed: how often each chunk was sent
+	demand    []uint32 // seed: requests that wait for each chunk
 	stats     Stats
 	size      []byte // scratch
 	left      bool
@@ -150,7 +150,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 		}
 	}
 	if c.cfg.Seed {
-		c.served, c.votes = make([]uint32, c.n), make([]uint8, c.n)
+		c.given, c.demand = make([]uint32, c.n), make([]uint32, c.n)
 		c.unserved = c.n
 	}
 	for _, v := range c.neighbours {

@@ -133,14 +133,13 @@ func (c *Core) crowdWaits() bool {
 
 // queuePushes lets the seed's first chunks follow the WELCOME, few when many wait.
 func (c *Core) queuePushes(v *neighbour) {
-	waiting := c.queuedBlocks()
-	n := 0
+	n, waiting := 0, c.queuedBlocks()
 	switch {
 	case len(c.members.of) <= c.p.SeedCrowd:
 		n = 4
 	case waiting <= 3:
 		n = 2
-	case waiting <= 8:
+	case waiting <= 8, c.unserved == 0 && c.queuedPushes() == 0: // one rare chunk at least, or none of it stays
 		n = 1
 	}
 	if c.n <= tinyChunks {
@@ -148,8 +147,18 @@ func (c *Core) queuePushes(v *neighbour) {
 	}
 	crowd := len(c.members.of) > c.p.SeedCrowd && c.unserved == 0 // else nobody else has the proof
 	for range min(n, c.p.SeedChunks) {
-		v.queued = append(v.queued, want{Ask: Ask{Proof: !crowd}, blind: true, classes: 1, at: c.now})
+		v.queued = append(v.queued, want{Ask: Ask{Proof: !crowd}, blind: true, push: true, classes: 1, at: c.now})
 	}
+}
+
+// queuedPushes is how many chunks pushed to newcomers wait.
+func (c *Core) queuedPushes() (n int) {
+	for _, v := range c.neighbours {
+		if len(v.queued) > 0 && v.queued[0].push {
+			n += len(v.queued)
+		}
+	}
+	return n
 }
 
 // tinyChunks is up to how many chunks an object has that are best given with the WELCOME: its readers

@@ -78,7 +78,17 @@ type want struct {
 	swapped        bool  // another chunk stands in for instead
 	instead        uint32
 	till           time.Duration // not worth serving later; 0: always
+	counts         bool          // in demand
+	push           bool          // for a newcomer who did not ask yet
 	at             time.Duration
+}
+
+// asked returns the chunk that was asked for, whatever stands in for it.
+func (q *want) asked() uint32 {
+	if q.swapped {
+		return q.instead
+	}
+	return q.Chunk
 }
 
 // neighbour is everything known about one neighbour.

@@ -22,21 +22,37 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 			c.sendProof(v, chunker.MetaOf(int(a.Chunk)), false, true)
 		case a.ProofOnly:
 			v.queued = slices.Insert(v.queued, 0, want{Ask: a, at: c.now})
+		case c.cfg.Seed && v.waitsFor(a): // it gave the request up and makes it again; the first is still good
 		case c.cfg.Seed && len(v.queued) < c.p.MaxQueue:
 			// Readers ask a seed for what no neighbour of theirs has.
-			c.votes[a.Chunk] = min(c.votes[a.Chunk]+1, maxVotes)
-			v.queued = append(v.queued, want{Ask: a, at: c.now})
+			c.demand[a.Chunk]++
+			v.queued = append(v.queued, want{Ask: a, counts: true, at: c.now})
 		case len(v.queued) < c.p.MaxQueue && c.bits.has(int(a.Chunk)):
 			v.queued = append(v.queued, want{Ask: a, at: c.now})
 		}
 	}
 }
 
+// waitsFor reports whether the same request of v waits already.
+func (v *neighbour) waitsFor(a Ask) bool {
+	return slices.ContainsFunc(v.queued, func(q want) bool {
+		return q.counts && q.asked() == a.Chunk && q.First == a.First && q.Count == a.Count
+	})
+}
+
+// unqueue removes the k-th request of v's queue.
+func (c *Core) unqueue(v *neighbour, k int) {
+	if q := &v.queued[k]; q.counts {
+		c.demand[q.asked()]--
+	}
+	v.queued = slices.Delete(v.queued, k, k+1)
+}
+
 func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
 	for _, i := range m.Chunks {
 		for k := range v.queued {
 			if q := &v.queued[k]; !q.blind && q.Chunk == i {
-				v.queued = append(v.queued[:k], v.queued[k+1:]...)
+				c.unqueue(v, k)
 				break
 			}
 		}
@@ -46,7 +62,7 @@ func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
 // nextToServe chooses whose request is answered: readers within their tab first, best
 // balance first, but newcomers before them; who has never given anything gets NewBlocks; the
 // others only when the uplink has been idle. A seed is exempt but
-// fair: who got least is first (F19, R7).
+// fair: who got least is first (F19, R7), after proofs and what is pushed to newcomers.
 func (c *Core) nextToServe() *neighbour {
 	var best, poor *neighbour
 	var bestRank, poorRank int64
@@ -55,7 +71,10 @@ func (c *Core) nextToServe() *neighbour {
 			continue
 		}
 		rank := int64(v.served) - int64((c.now-v.queued[0].at)/ageTime)
-		if v.queued[0].ProofOnly { // what it has is worth nothing to anybody before
+		switch q := &v.queued[0]; {
+		case q.ProofOnly: // what it has is worth nothing to anybody before
+			rank -= 2 * newcomer
+		case q.push && c.unserved == 0: // who has nothing will be there for longest, and give what it gets to most
 			rank -= newcomer
 		}
 		if !c.cfg.Seed {
@@ -82,7 +101,7 @@ func (c *Core) nextToServe() *neighbour {
 
 // ageTime is what a request that waits at a seed gains on one block more served: else the
 // stream of newcomers would keep who lacks a last chunk waiting for ever.
-const ageTime = 100 * time.Millisecond
+const ageTime = 200 * time.Millisecond
 
 // idleTime is how long the uplink must have been idle to be taken for unused: on a slow one a block
 // alone takes most of IdleGive.
@@ -109,8 +128,8 @@ func (c *Core) serveAt() time.Duration {
 func (c *Core) serve(v *neighbour) {
 	q := &v.queued[0]
 	if q.ProofOnly {
-		v.queued = v.queued[1:]
 		c.sendProof(v, chunker.MetaOf(int(q.Chunk)), false, true)
+		c.unqueue(v, 0)
 		return
 	}
 	chunk, block := int(q.Chunk), int(q.First)+int(q.next)
@@ -119,7 +138,7 @@ func (c *Core) serve(v *neighbour) {
 	switch {
 	case q.blind:
 		if chunk = c.blindChoice(v, q); chunk < 0 {
-			v.queued = v.queued[1:]
+			c.unqueue(v, 0)
 			c.status(v)
 			return
 		}
@@ -136,7 +155,7 @@ func (c *Core) serve(v *neighbour) {
 		asked = q.instead
 	}
 	if block >= c.blocksOf(chunk) || !c.bits.has(chunk) || q.till > 0 && c.now > q.till || q.blind && v.have.has(chunk) {
-		v.queued = v.queued[1:]
+		c.unqueue(v, 0)
 		return
 	}
 	if meta := chunker.MetaOf(chunk); q.next == 0 && q.Proof && !(q.blind && c.provenAt(v, meta)) {
@@ -152,7 +171,7 @@ func (c *Core) serve(v *neighbour) {
 	m := &Data{Chunk: uint32(chunk), Block: uint8(block), For: asked, Blind: q.blind,
 		Len: min(run*BlockSize, c.header.ChunkLen(chunk)-block*BlockSize)}
 	if last {
-		v.queued = v.queued[1:]
+		c.unqueue(v, 0)
 	} else {
 		q.next += uint8(run)
 		q.started = true
@@ -198,10 +217,10 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 	if last {
 		v.sentTo.add(int(m.Chunk))
 		if c.cfg.Seed {
-			if c.served[m.Chunk]++; c.served[m.Chunk] == 1 {
+			if c.given[m.Chunk]++; c.given[m.Chunk] == 1 {
 				c.unserved--
 			}
-			c.votes[m.Chunk] = 0
+			c.markHave(v, int(m.Chunk))
 		}
 	}
 }
@@ -292,19 +311,19 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 	return chunk
 }
 
-// maxVotes bounds how much the readers' asking counts against what was served.
-const maxVotes = 8
-
-// need orders chunks at a seed: what nobody was given yet comes first, because nobody else can
-// give it; then what was served least and asked for most.
+// need orders chunks at a seed: what nobody was given yet comes first, because nobody else can give it; then what
+// fewest copies are left of, and most ask for. Copies are those given or those that readers who are there are known to
+// have, whichever is less. Given alone says nothing of who left: the rarest chunk is what most wait for, each leaves with
+// it, and the oftener it is given the commoner it seems, while a whole swarm lacks nothing else. Asking counts, because
+// some have it and do not give it.
 func (c *Core) need(i int) int {
-	if c.cfg.Without.LeastServed {
+	switch {
+	case c.cfg.Without.LeastServed:
 		return 0
+	case c.given[i] == 0:
+		return -1<<20 - int(c.demand[i])
 	}
-	if c.served[i] == 0 {
-		return -2*maxVotes - int(c.votes[i])
-	}
-	return int(c.served[i]) - int(c.votes[i])
+	return min(int(c.given[i]), int(c.avail[i])) - int(c.demand[i])
 }
 
 // leastServed returns the chunk of cand that was sent least often; of equals,
