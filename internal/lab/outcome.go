@@ -17,6 +17,10 @@ func (w *World) result() Result {
 		if !n.counts() {
 			continue
 		}
+		if n.starved > 0 { // nobody owes it anything; its time is at least this
+			free = append(free, n.starved-n.born)
+			continue
+		}
 		r.Readers++
 		if n.done == 0 {
 			if r.Failure == "" && n.err != nil {

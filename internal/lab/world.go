@@ -44,7 +44,8 @@ type Node struct {
 	client     Client
 	vouch      func(netip.AddrPort) []byte // of a node that the locator names: a token for somebody's address
 	born, done time.Duration
-	late       bool // came after the test had ended: it only keeps the pool alive
+	starved    time.Duration // when it gave up, having served nobody
+	late       bool          // came after the test had ended: it only keeps the pool alive
 	silent     bool
 	poison     bool
 	gone       bool
@@ -293,8 +294,11 @@ func (n *Node) finished(err error) {
 		return
 	}
 	n.err, n.traffic = err, traffic
-	if err == nil {
+	switch {
+	case err == nil:
 		n.done = w.Net.Now()
+	case n.Free && w.ctx.Err() == nil:
+		n.starved = w.Net.Now()
 	}
 	if n.counts() && w.ctx.Err() == nil {
 		w.pool--

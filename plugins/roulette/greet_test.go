@@ -16,7 +16,7 @@ type crowd struct {
 	bytes  int
 	greets map[NeighbourID]int
 	named  map[netip.AddrPort]bool // who was introduced to somebody
-	given  int                     // blocks
+	gave   int                     // blocks
 }
 
 func newCrowd(t *testing.T) *crowd {
@@ -55,7 +55,7 @@ func (w *crowd) until(end time.Duration) {
 					w.named[in.Peer.Addr] = true
 				}
 			case *Data:
-				w.given++
+				w.gave++
 			}
 		}
 		at, ok := w.NextDeadline()
@@ -89,8 +89,8 @@ func TestSeedGreetsACrowdAtThePaceOfItsUplink(t *testing.T) {
 	if len(reached) < 900 || len(w.greets) > len(reached)/4 {
 		t.Errorf("%d of 1000 introduced by %d WELCOMEs", len(reached), len(w.greets))
 	}
-	if w.given < 64 {
-		t.Errorf("%d blocks of content meanwhile", w.given)
+	if w.gave < 64 {
+		t.Errorf("%d blocks of content meanwhile", w.gave)
 	}
 }
 
@@ -110,11 +110,11 @@ func TestJoinAgainIsTheSameGuest(t *testing.T) {
 	if w.greets[last] != 1 {
 		t.Errorf("%d WELCOMEs for one guest", w.greets[last])
 	}
-	given := w.given
+	given := w.gave
 	w.Receive(time.Second, last, &Join{Object: w.cfg.Object})
 	w.until(1100 * time.Millisecond)
-	if w.greets[last] != 2 || w.given != given {
-		t.Errorf("asked again later: %d WELCOMEs, %d blocks more", w.greets[last], w.given-given)
+	if w.greets[last] != 2 || w.gave != given {
+		t.Errorf("asked again later: %d WELCOMEs, %d blocks more", w.greets[last], w.gave-given)
 	}
 }
 
