@@ -44,6 +44,8 @@ func (c *Core) pacesAll() bool { return c.cfg.Seed && c.p.Profile == ProfileTune
 // who can serve each other.
 func (c *Core) joinShare() float64 {
 	switch crowd := c.crowdWaits(); {
+	case c.n <= tinyChunks: // chunks go with WELCOME
+		return 1 - (1-c.p.JoinShare)/4
 	case crowd && c.unserved == 0:
 		return 1 - (1-c.p.JoinShare)/4
 	case !crowd && c.unserved > 0:
@@ -90,6 +92,9 @@ func (c *Core) nextGuest() *neighbour {
 // greet answers a JOIN or RESCUE that waited: WELCOME, and the first chunks along with it.
 func (c *Core) greet(v *neighbour) {
 	e := c.members.of[v.id]
+	if c.pushesFirst(v, e) {
+		return
+	}
 	header, list := e.header, c.welcomeList()
 	if e.known { // it has met others
 		list = min(list, c.p.JoinMin)
@@ -105,6 +110,26 @@ func (c *Core) greet(v *neighbour) {
 		e.pushed = true
 		c.queuePushes(v)
 	}
+}
+
+// pushesFirst lets the first chunks of a tiny object go before the WELCOME, and reports whether some are still to go: its
+// readers then ask those whom the WELCOME names for what is missing, not for what is on its way.
+func (c *Core) pushesFirst(v *neighbour, e *member) bool {
+	if c.n == 0 || c.n > tinyChunks || !c.pacesAll() {
+		return false
+	}
+	if !e.pushed {
+		e.pushed = true
+		c.queuePushes(v)
+		if len(v.queued) > 0 {
+			v.queued[0].Proof, v.needHeader = true, true
+		}
+	}
+	if len(v.queued) == 0 || !v.queued[0].push {
+		return false
+	}
+	c.serve(v)
+	return true
 }
 
 // introSize is what one introduction takes on the wire with an IPv4 address and
@@ -146,7 +171,7 @@ func (c *Core) queuePushes(v *neighbour) {
 		n = max(n, min(c.affordable(), c.n))
 	}
 	crowd := len(c.members.of) > c.p.SeedCrowd && c.unserved == 0 // else nobody else has the proof
-	for range min(n, c.p.SeedChunks) {
+	for range min(n, c.n, c.p.SeedChunks) {
 		v.queued = append(v.queued, want{Ask: Ask{Proof: !crowd}, blind: true, push: true, classes: 1, at: c.now})
 	}
 }

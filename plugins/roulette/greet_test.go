@@ -3,6 +3,7 @@ package roulette
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 	"nt/transport"
 )
 
-// crowd is a seed of 128 chunks with an uplink of 100 kB/s, and what it has sent to whom by kind.
+// crowd is a seed with an uplink of 100 kB/s, and what it has sent to whom by kind.
 type crowd struct {
 	*Core
 	bytes  int
@@ -19,11 +20,13 @@ type crowd struct {
 	gave   int                     // blocks
 }
 
-func newCrowd(t *testing.T) *crowd {
+func newCrowd(t *testing.T) *crowd { return newCrowdOf(t, 128<<10) }
+
+func newCrowdOf(t *testing.T, size int64) *crowd {
 	p := Tuned()
 	p.KnownRate = 100_000
-	mem := newMemContent(t, 128<<10)
-	mem.have.AddRange(nois.Interval{Start: 0, End: 128})
+	mem := newMemContent(t, size)
+	mem.have.AddRange(nois.Interval{Start: 0, End: uint32(size >> 10)})
 	return &crowd{greets: map[NeighbourID]int{}, named: map[netip.AddrPort]bool{}, Core: New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)),
 		Object: mem.tree.Header().ID(), Content: mem, Seed: true, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})}
 }
@@ -143,5 +146,27 @@ func TestGuestsThatLeaveAndThatWereNamedInVain(t *testing.T) {
 	m.welcomed(m.of[1])
 	if e := m.next(); e != nil {
 		t.Fatalf("%+v still waits", e)
+	}
+}
+
+// Of an object of a few chunks the first go before the WELCOME, with header and proof: who then asks those whom it names
+// asks for what is missing.
+func TestTinyObjectsComeBeforeTheWelcome(t *testing.T) {
+	w := newCrowdOf(t, 4<<10)
+	w.join(t, 0, 1)
+	var order []string
+	for range 20 {
+		for _, a := range w.Actions() {
+			if s, ok := a.(Send); ok {
+				order = append(order, s.Msg.Kind().String())
+			}
+		}
+		if at, ok := w.NextDeadline(); ok && at < time.Second {
+			w.Advance(at)
+		}
+	}
+	want := []string{"PROOF", "DATA", "DATA", "DATA", "DATA", "WELCOME"}
+	if !slices.Equal(order, want) {
+		t.Errorf("the seed sends %v, want %v", order, want)
 	}
 }

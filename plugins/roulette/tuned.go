@@ -77,14 +77,30 @@ func (c *Core) noteQueue(v *neighbour, q uint8) {
 func (c *Core) hello(v *neighbour, j, k int) {
 	v.state, v.greeted = StateFirstHandshake, true
 	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
-	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil {
-		m.Class, m.Classes = uint8(j), uint8(k)
+	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil && (!c.known || open < c.missing) {
+		m.Class, m.Classes = c.class(j, k)
 		m.Proof = c.helloProof(j, k)
 		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
 	}
 	v.deadline = c.now + c.p.HelloRetry
 	c.told(v)
 	c.send(v, m)
+}
+
+// class returns what the j-th of k peers met together is asked for blindly: of a tiny object one of the chunks that are missing.
+func (c *Core) class(j, k int) (class, classes uint8) {
+	if !c.known || c.n > tinyChunks {
+		return uint8(j), uint8(k)
+	}
+	for i := range c.n {
+		if !c.bits.has(i) {
+			if j == 0 {
+				return uint8(i), uint8(c.n)
+			}
+			j--
+		}
+	}
+	return uint8(c.rng.IntN(c.n)), uint8(c.n)
 }
 
 // helloProof reports whether the answer to class j of k should come with a proof: only
