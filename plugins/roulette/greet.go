@@ -49,7 +49,7 @@ func (c *Core) joinShare() float64 {
 	case crowd && c.unserved == 0:
 		return 1 - (1-c.p.JoinShare)/4
 	case !crowd && c.unserved > 0:
-		return c.p.JoinShare / 4
+		return c.p.JoinShare / 2
 	}
 	return c.p.JoinShare
 }
@@ -151,9 +151,9 @@ func (c *Core) welcomeList() int {
 	return min(max(int(room/introSize), c.p.JoinMin), most)
 }
 
-// crowdWaits reports whether more wait for long than a lean WELCOME could name.
+// crowdWaits reports whether a crowd waits for long.
 func (c *Core) crowdWaits() bool {
-	return len(c.members.overdue(c.now, longWait, c.p.JoinMin)) == c.p.JoinMin
+	return len(c.members.overdue(c.now, longWait, c.p.SeedCrowd+1)) > c.p.SeedCrowd
 }
 
 // queuePushes lets the seed's first chunks follow the WELCOME, few when many wait.

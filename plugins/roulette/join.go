@@ -1,20 +1,34 @@
 package roulette
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // join asks a seed for WELCOME; the answer may be followed by pushed chunks,
 // which is why the JOIN counts as a blind request.
 func (c *Core) join(v *neighbour) {
 	v.state = StateFirstHandshake
-	if len(v.old) == 0 {
-		v.old = append(v.old, asked{chunk: -1, left: uint8(c.p.SeedChunks), at: c.now})
-	}
+	c.expectPushes(v, c.p.SeedChunks)
 	if c.p.Profile == ProfileClassic {
 		v.deadline = c.now + c.p.HelloRetry<<min(v.tries, 3)
 	} else if v.deadline = c.now + c.backOff(v.tries); v.tries > 0 && c.introducedByOthers() {
 		return // the seed has enough to do
 	}
 	c.send(v, &Join{Object: c.cfg.Object})
+}
+
+// expectPushes lets v send n blocks that are not asked for by name.
+func (c *Core) expectPushes(v *neighbour, n int) {
+	push := asked{chunk: -1, left: uint8(n), at: c.now}
+	switch i := slices.IndexFunc(v.old, func(a asked) bool { return a.chunk < 0 }); {
+	case i >= 0:
+		v.old[i] = push
+	case len(v.old) < maxOld:
+		v.old = append(v.old, push)
+	default:
+		v.old[0] = push
+	}
 }
 
 // introducedByOthers reports whether readers met us before our JOIN was answered.
@@ -83,6 +97,7 @@ func (c *Core) rescue() {
 		switch {
 		case !v.seed:
 		case v.state != StateFirstHandshake:
+			c.expectPushes(v, 1)
 			c.send(v, &Rescue{Object: c.cfg.Object, Have: c.mySummary()})
 		case c.known: // readers met us before it answered; now it is needed
 			c.send(v, &Join{Object: c.cfg.Object})

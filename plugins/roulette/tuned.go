@@ -303,6 +303,9 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		if v.lent > 0 {
 			at(v.lentTill)
 		}
+		if v.restTill > c.now && !c.done { // it may be the only one there is
+			at(v.restTill)
+		}
 		if len(v.asks) > 0 {
 			at(v.asksAt + c.p.PiggybackWait)
 		}
