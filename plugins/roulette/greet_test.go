@@ -170,3 +170,24 @@ func TestTinyObjectsComeBeforeTheWelcome(t *testing.T) {
 		t.Errorf("the seed sends %v, want %v", order, want)
 	}
 }
+
+// The queues hold each member once, however often it asks and is named.
+func TestQueuesOfGuestsAreBounded(t *testing.T) {
+	var m members
+	v := [3]neighbour{{id: 1}, {id: 2}, {id: 3}}
+	for i := range v {
+		m.join(0, &v[i], 10)
+	}
+	for k := range 1000 {
+		id := NeighbourID(k%3 + 1)
+		m.wait(time.Duration(k), id, false)
+		m.tell(m.of[id])
+		m.wait(time.Duration(k), id, false)
+		if k%7 == 0 {
+			m.welcomed(m.of[id])
+		}
+	}
+	if len(m.unnamed) > 3 || len(m.named) > 3 {
+		t.Errorf("%d and %d places for three guests", len(m.unnamed), len(m.named))
+	}
+}

@@ -29,6 +29,8 @@ type member struct {
 	header bool          // its WELCOME is to carry the header
 	known  bool          // it was named to a reader while it waits
 	pushed bool          // it got the first chunks
+	// in which of the two queues it stands; once in each, whatever it is by now
+	inUnnamed, inNamed bool
 }
 
 func (m *members) join(now time.Duration, v *neighbour, max int) {
@@ -70,7 +72,7 @@ func (m *members) expire(now, ttl time.Duration) int {
 	return len(m.of)
 }
 
-// pick returns up to k members other than self: half of them such that wait for WELCOME for long, if
+// pick returns up to k members other than self: all but two of them such that wait for WELCOME for long, if
 // there are, then those whose age is between young and old, who have something and will still be
 // there, then the newest of the rest, and at last more of those that wait.
 func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rng *rand.Rand) []Introduction {
@@ -91,9 +93,9 @@ func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rn
 	}
 	rng.Shuffle(len(best), func(i, j int) { best[i], best[j] = best[j], best[i] })
 	waiting := m.overdue(now, longWait, k)
-	half := min(max(k-2, 0), len(waiting))
+	most := min(max(k-2, 0), len(waiting))
 	var out []Introduction
-	for _, e := range slices.Concat(waiting[:half], best, rest, waiting[half:]) {
+	for _, e := range slices.Concat(waiting[:most], best, rest, waiting[most:]) {
 		if len(out) == k {
 			break
 		}

@@ -13,22 +13,31 @@ func (m *members) wait(now time.Duration, id NeighbourID, header bool) {
 		return
 	}
 	e.header = e.header || header
-	if !e.waits || e.known {
-		e.waits, e.known, e.since = true, false, now
+	if e.waits && !e.known {
+		return
+	}
+	e.waits, e.known = true, false
+	if !e.inUnnamed { // else its old place is as good
+		e.inUnnamed, e.since = true, now
 		m.unnamed = append(m.unnamed, e)
 	}
 }
 
 // next returns who is to be welcomed next, nil if nobody waits: first those that nobody was told of.
 func (m *members) next() *member {
-	for _, q := range []*[]*member{&m.unnamed, &m.named} {
-		for len(*q) > 0 {
-			e := (*q)[0]
-			if m.of[e.id] == e && e.waits && e.known == (q == &m.named) {
-				return e
-			}
-			*q = (*q)[1:]
+	for ; len(m.unnamed) > 0; m.unnamed = m.unnamed[1:] {
+		e := m.unnamed[0]
+		if m.of[e.id] == e && e.waits && !e.known {
+			return e
 		}
+		e.inUnnamed = false
+	}
+	for ; len(m.named) > 0; m.named = m.named[1:] {
+		e := m.named[0]
+		if m.of[e.id] == e && e.waits && e.known {
+			return e
+		}
+		e.inNamed = false
 	}
 	return nil
 }
@@ -53,7 +62,10 @@ func (m *members) overdue(now, most time.Duration, k int) (out []*member) {
 func (m *members) tell(e *member) Introduction {
 	if e.waits && !e.known {
 		e.known = true
-		m.named = append(m.named, e)
+		if !e.inNamed {
+			e.inNamed = true
+			m.named = append(m.named, e)
+		}
 	}
 	return e.intro
 }
