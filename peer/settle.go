@@ -30,10 +30,11 @@ func (n *Node) lookupSettled(ctx context.Context, key resource.Key) (Found, erro
 		if err != nil || len(known.Holders) > 0 || known.Settling <= 0 {
 			return known, err
 		}
-		pause := min(time.Duration((0.5+n.cfg.Rand())*float64(wait)), known.Settling)
-		if n.cfg.Now().Add(pause).After(end) {
+		left := end.Sub(n.cfg.Now())
+		if left < settleFirst {
 			return known, nil
 		}
+		pause := min(time.Duration((0.5+n.cfg.Rand())*float64(wait)), known.Settling, left) // once more at the very end
 		n.cfg.Log.Debug("the locator has restarted and is asked again", "pause", pause)
 		select {
 		case <-time.After(pause):

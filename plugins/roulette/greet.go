@@ -49,7 +49,7 @@ func (c *Core) joinShare() float64 {
 	case crowd && c.unserved == 0:
 		return 1 - (1-c.p.JoinShare)/4
 	case !crowd && c.unserved > 0:
-		return c.p.JoinShare / 2
+		return c.p.JoinShare / 4
 	}
 	return c.p.JoinShare
 }

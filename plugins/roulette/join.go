@@ -97,7 +97,7 @@ func (c *Core) rescue() {
 		switch {
 		case !v.seed:
 		case v.state != StateFirstHandshake:
-			c.expectPushes(v, 1)
+			c.expectPushes(v, c.p.SeedChunks)
 			c.send(v, &Rescue{Object: c.cfg.Object, Have: c.mySummary()})
 		case c.known: // readers met us before it answered; now it is needed
 			c.send(v, &Join{Object: c.cfg.Object})

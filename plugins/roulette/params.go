@@ -70,7 +70,7 @@ type Params struct {
 	// Seed.
 	JoinList     int           `toml:"join_list"`     // introductions in a WELCOME (R1)
 	JoinMin      int           `toml:"join_min"`      // introductions in the leanest WELCOME
-	JoinShare    float64       `toml:"join_share"`    // part of the uplink that WELCOMEs may take; half of that until every chunk was given away once
+	JoinShare    float64       `toml:"join_share"`    // part of the uplink that WELCOMEs may take; a quarter of that until every chunk was given away once
 	JoinYoung    time.Duration `toml:"join_young"`    // introduced peers joined at least so long ago (R1)
 	JoinOld      time.Duration `toml:"join_old"`      // and at most so long ago
 	MemberTTL    time.Duration `toml:"member_ttl"`    // who said nothing for so long is introduced to nobody

@@ -27,9 +27,22 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 			// Readers ask a seed for what no neighbour of theirs has.
 			c.demand[a.Chunk]++
 			v.queued = append(v.queued, want{Ask: a, counts: true, at: c.now})
+			c.forgetOld(v)
 		case len(v.queued) < c.p.MaxQueue && c.bits.has(int(a.Chunk)):
 			v.queued = append(v.queued, want{Ask: a, at: c.now})
 		}
+	}
+}
+
+// forgetOld drops the oldest requests of a reader that has more of them waiting than it remembers: of a busy seed it asks one
+// chunk at a time, gives it up, and takes no answer to what it gave up long ago. Served all the same, they would
+// be what the whole uplink goes into.
+func (c *Core) forgetOld(v *neighbour) {
+	if len(c.members.of) <= c.p.SeedCrowd || len(v.queued) <= maxOld {
+		return
+	}
+	if k := slices.IndexFunc(v.queued, func(q want) bool { return q.counts && !q.started }); k >= 0 {
+		c.unqueue(v, k)
 	}
 }
 

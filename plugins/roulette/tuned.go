@@ -303,7 +303,7 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		if v.lent > 0 {
 			at(v.lentTill)
 		}
-		if v.restTill > c.now && !c.done { // it may be the only one there is
+		if v.restTill > c.now && !c.done && len(c.neighbours) == 1 { // there is nobody else to wait for
 			at(v.restTill)
 		}
 		if len(v.asks) > 0 {
