@@ -36,15 +36,18 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 
 // forgetOld drops the oldest requests of a reader that has more of them waiting than it remembers: of a busy seed it asks one
 // chunk at a time, gives it up, and takes no answer to what it gave up long ago. Served all the same, they would
-// be what the whole uplink goes into.
+// be what the whole uplink goes into. On a fast link many wait, but not for long.
 func (c *Core) forgetOld(v *neighbour) {
 	if len(c.members.of) <= c.p.SeedCrowd || len(v.queued) <= maxOld {
 		return
 	}
-	if k := slices.IndexFunc(v.queued, func(q want) bool { return q.counts && !q.started }); k >= 0 {
+	if k := slices.IndexFunc(v.queued, func(q want) bool { return q.counts && !q.started }); k >= 0 && c.now-v.queued[k].at > longForgotten {
 		c.unqueue(v, k)
 	}
 }
+
+// longForgotten is after what time nobody waits for the answer to a request any more.
+const longForgotten = 2 * time.Second
 
 // waitsFor reports whether the same request of v waits already.
 func (v *neighbour) waitsFor(a Ask) bool {
@@ -64,7 +67,7 @@ func (c *Core) unqueue(v *neighbour, k int) {
 func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
 	for _, i := range m.Chunks {
 		for k := range v.queued {
-			if q := &v.queued[k]; !q.blind && q.Chunk == i {
+			if q := &v.queued[k]; !q.blind && !q.ProofOnly && q.Chunk == i {
 				c.unqueue(v, k)
 				break
 			}
