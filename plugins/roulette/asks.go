@@ -22,8 +22,17 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	if v.extra > 0 { // much is under way, and a busy processor on either side holds all of it up
 		soft, hard = soft+fastSlack, hard+4*fastSlack
 	}
+	if c.slowSeed(v) {
+		soft, hard = min(soft, maxPatience), min(hard, maxPatience+c.p.LateSlack)
+	}
 	return soft, hard
 }
+
+// slowSeed reports whether v is a seed that gives chunks of many blocks, which may take long beside many others.
+func (c *Core) slowSeed(v *neighbour) bool { return v.seed && c.blocks > 1 }
+
+// maxPatience is how long such a seed's answer is waited for at most.
+const maxPatience = 8 * time.Second
 
 // fastSlack is added to what a fast neighbour may take.
 const fastSlack = 150 * time.Millisecond
@@ -115,7 +124,9 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 		if at = findAsk(v.old, m); at < 0 {
 			return false
 		}
-		if a := &v.old[at]; a.left > 1 {
+		a := &v.old[at]
+		c.noteSlowSeed(v, a)
+		if a.left > 1 {
 			a.left--
 		} else {
 			v.old = append(v.old[:at], v.old[at+1:]...)
@@ -130,7 +141,7 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 		v.quick = c.now-a.at <= v.link.rtt+quickTime && c.train.fast(c.now)
 	}
 	c.widen(v, m, c.now-a.at)
-	if n := blocksIn(m.Len); int(a.left) > n && (m.For == m.Chunk || c.retarget(a, m)) {
+	if n := blocksIn(m.Len); c.moreToCome(a, m) {
 		a.left -= uint8(n)
 		a.at, a.late = c.now, false // the rest is under way
 		return true
@@ -147,33 +158,61 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 	return true
 }
 
-// retarget makes a request one for the chunk that stands in for what was asked, of
+// noteSlowSeed learns from an answer that came after it was given up how long a seed takes that gives each of its readers a
+// chunk of many blocks in turn: else all that is asked of it is given up, asked again, and sent in vain. A reader that
+// is late, and a seed of small chunks, is better not waited for.
+func (c *Core) noteSlowSeed(v *neighbour, a *asked) {
+	if took := c.now - a.at; c.slowSeed(v) && a.chunk >= 0 && a.made == 0 && took < maxPatience {
+		a.made = a.at
+		v.lat.add(took)
+	}
+}
+
+// moreToCome reports whether the answer m to a request has not come whole.
+func (c *Core) moreToCome(a *asked, m *Data) bool {
+	n := blocksIn(m.Len)
+	if a.chunk < 0 { // blind: it takes what comes
+		return c.known && int(m.Chunk) < c.n && c.blocksOf(int(m.Chunk)) > n && c.retarget(a, m)
+	}
+	return int(a.left) > n && (m.For == m.Chunk || c.retarget(a, m))
+}
+
+// retarget makes a request one for the chunk that stands in for what was asked, or that answers a blind one, of
 // which the first blocks have come, and reports whether more are to come.
 func (c *Core) retarget(a *asked, m *Data) bool {
-	if a.chunk < 0 || !c.known || int(m.Chunk) >= c.n || a.chunk == int32(m.Chunk) {
+	if !c.known || int(m.Chunk) >= c.n || a.chunk == int32(m.Chunk) {
 		return a.chunk == int32(m.Chunk)
 	}
 	old := int(a.chunk)
-	a.chunk, a.first, a.left = int32(m.Chunk), m.Block, uint8(c.blocksOf(int(m.Chunk)))
+	a.chunk, a.first, a.left = int32(m.Chunk), m.Block, uint8(c.blocksOf(int(m.Chunk))-int(m.Block))
 	c.reserved[m.Chunk]++
 	c.free.drop(int(m.Chunk))
-	c.reserved[old]--
-	c.refree(old)
-	c.barrenOff()
+	if old >= 0 {
+		c.reserved[old]--
+		c.refree(old)
+		c.barrenOff()
+	}
 	return int(a.left) > blocksIn(m.Len)
 }
 
+// findAsk finds the request in list that m answers, or -1.
 func findAsk(list []asked, m *Data) int {
-	for i := range list {
-		a := &list[i]
-		if m.Blind && a.chunk < 0 || !m.Blind && a.sent && a.chunk == int32(m.For) && (m.For != m.Chunk || m.Block >= a.first) {
-			return i
+	more := func(a asked) bool { return a.chunk == int32(m.Chunk) } // of what stands in for another, or answers a blind one: see retarget
+	if m.Blind {
+		if m.Block > 0 {
+			if i := slices.IndexFunc(list, more); i >= 0 {
+				return i
+			}
 		}
+		return slices.IndexFunc(list, func(a asked) bool { return a.chunk < 0 })
 	}
-	if m.For != m.Chunk && m.Block > 0 { // more of a chunk that stands in for another: see retarget
-		return slices.IndexFunc(list, func(a asked) bool { return a.chunk == int32(m.Chunk) })
+	i := slices.IndexFunc(list, func(a asked) bool {
+		return a.sent && a.chunk == int32(m.For) && (m.For != m.Chunk || m.Block >= a.first)
+	})
+	if i < 0 && m.For != m.Chunk && m.Block > 0 {
+		return slices.IndexFunc(list, more)
 	}
-	return -1
+	return i
 }
 
 // cancel takes back what is asked of w for chunk i, which came from elsewhere.

@@ -15,7 +15,7 @@ func (p *Params) Check() error {
 	}{
 		{"min_degree", p.MinDegree, 1, p.MaxDegree}, {"max_degree", p.MaxDegree, 1, p.MaxTable}, {"max_table", p.MaxTable, 1, seedTable},
 		{"resends", p.Resends, 0, 100}, {"tab", p.Tab, 1, 1 << 30},
-		{"window_blocks", p.WindowBlocks, 0, 1 << 16}, {"queue_least", p.QueueLeast, 0, 1 << 16}, {"per_neighbour", p.PerNeighbour, 0, 1 << 10}, {"max_queue", p.MaxQueue, 1, 1 << 12},
+		{"window_blocks", p.WindowBlocks, 0, 1 << 16}, {"window_chunks", p.WindowChunks, 0, 1 << 12}, {"queue_least", p.QueueLeast, 0, 1 << 16}, {"per_neighbour", p.PerNeighbour, 0, 1 << 10}, {"max_queue", p.MaxQueue, 1, 1 << 12},
 		{"seed_after", p.SeedAfter, 0, seedTable}, {"pump_room", p.PumpRoom, 0, 1 << 16}, {"piggy_extra", p.PiggyExtra, 0, 1 << 10},
 		{"endgame", p.Endgame, 0, 1 << 16}, {"start_rate", p.StartRate, 0, 1 << 30}, {"leave_guard", p.LeaveGuard, 0, 1 << 16},
 		{"hello_extra", p.HelloExtra, 0, 1 << 10}, {"blind_until", p.BlindUntil, 0, 1 << 20}, {"new_first", p.NewFirst, 0, 1 << 20}, {"new_blocks", p.NewBlocks, 0, 1 << 30},

@@ -159,8 +159,18 @@ func (c *Core) learnHeader(h chunker.Header) {
 		v.told = nil
 	}
 	c.done = c.missing == 0 || c.cfg.Give
-	if c.p.Profile == ProfileClassic { // a tab that no chunk fits into would lock everybody out
-		c.p.Tab = max(c.p.Tab, h.ChunkSize())
+	c.fitChunks()
+}
+
+// fitChunks makes what is given in advance at least a chunk: a tab that no chunk fits into would lock everybody out.
+func (c *Core) fitChunks() {
+	if c.p.Profile == ProfileClassic {
+		c.p.Tab = max(c.p.Tab, c.header.ChunkSize())
+		return
+	}
+	c.p.Tab += c.header.ChunkSize() - BlockSize
+	if c.p.NewBlocks > 0 {
+		c.p.NewBlocks = max(c.p.NewBlocks, c.blocks)
 	}
 }
 

@@ -101,7 +101,10 @@ func (c *Core) onlyHolders() bool {
 	return true
 }
 
-// askBusySeed asks a busy seed for a chunk that no other neighbour has, while the
+// fewCopies is how many neighbours may have what a busy seed is asked for, the seed among them.
+const fewCopies = 2
+
+// askBusySeed asks a busy seed for a chunk that few neighbours have, while the
 // window has room that nobody else can fill.
 func (c *Core) askBusySeed() (blocks int) {
 	known := 0
@@ -118,7 +121,7 @@ func (c *Core) askBusySeed() (blocks int) {
 			continue
 		}
 		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
-		if i >= 0 && c.avail[i] <= 1 {
+		if i >= 0 && c.avail[i] <= fewCopies {
 			blocks += c.ask(v, i)
 		}
 	}

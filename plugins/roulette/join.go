@@ -1,6 +1,7 @@
 package roulette
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -18,9 +19,13 @@ func (c *Core) join(v *neighbour) {
 	c.send(v, &Join{Object: c.cfg.Object})
 }
 
-// expectPushes lets v send n blocks that are not asked for by name.
+// expectPushes lets v send n chunks that are not asked for by name.
 func (c *Core) expectPushes(v *neighbour, n int) {
-	push := asked{chunk: -1, left: uint8(n), at: c.now}
+	blocks := math.MaxUint8 // of chunks whose length is not known yet
+	if c.known {
+		blocks = min(n*c.blocks, blocks)
+	}
+	push := asked{chunk: -1, left: uint8(blocks), at: c.now}
 	switch i := slices.IndexFunc(v.old, func(a asked) bool { return a.chunk < 0 }); {
 	case i >= 0:
 		v.old[i] = push

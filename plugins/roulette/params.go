@@ -30,7 +30,7 @@ type Params struct {
 	HelloRetry time.Duration `toml:"hello_retry"` // first time-out of JOIN and HELLO, when no RTT is known
 
 	// Tit-for-tat (F35, F36), per key and per network group.
-	Tab         int     `toml:"tab"`          // bytes that may be sent before anything came back
+	Tab         int     `toml:"tab"`          // bytes that may be sent before anything came back, of chunks of one block; classic: a chunk at least, tuned: what a longer chunk has more besides
 	TabFraction float64 `toml:"tab_fraction"` // of the bytes received, which may be sent if that is more
 	TabLiteral  bool    `toml:"tab_literal"`  // the paper's sentence to the letter, sent <= max(Tab, TabFraction of received): it deadlocks
 
@@ -42,6 +42,7 @@ type Params struct {
 
 	// Tuned only from here, but for MaxQueue, Endgame, Backlog and RescueAfter.
 	WindowBlocks  int           `toml:"window_blocks"`  // blocks outstanding over all neighbours at least (R3)
+	WindowChunks  int           `toml:"window_chunks"`  // chunks outstanding over all neighbours at least, where chunks are of several blocks (R3)
 	WindowTime    time.Duration `toml:"window_time"`    // of the measured downlink, when that is more (R3)
 	QueueMost     time.Duration `toml:"queue_most"`     // before the own downlink, above which the window gives way to other traffic (R3)
 	QueueLeast    int           `toml:"queue_least"`    // blocks outstanding that it keeps then
@@ -53,7 +54,7 @@ type Params struct {
 	Endgame       int           `toml:"endgame"`        // last blocks that are asked for twice (R9)
 	PiggybackWait time.Duration `toml:"piggyback_wait"` // how long a request waits for a DATA going the same way (R3)
 	StatusEvery   time.Duration `toml:"status_every"`   // between two STATUS when the uplink is idle (R6)
-	StatusSame    time.Duration `toml:"status_same"`    // between two to the same neighbour
+	StatusSame    time.Duration `toml:"status_same"`    // between two to the same neighbour, of up to 1,023 chunks; else longer
 	Backlog       time.Duration `toml:"backlog"`        // what the pacer lets wait in the modem (R8); classic: what a seed lets wait before it is silent, 0: no end
 	StartRate     int           `toml:"start_rate"`     // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
 	KnownRate     int           `toml:"-"`              // bytes/s of uplink if the user says so; 0: measured
@@ -64,7 +65,7 @@ type Params struct {
 	HelloExtra    int           `toml:"hello_extra"`    // blind requests beyond the window
 	BlindUntil    int           `toml:"blind_until"`    // chunks held from which HELLO no longer asks blindly: too much is under way that it cannot name
 	NewFirst      int           `toml:"new_first"`      // chunks up to which a neighbour is served before the others (R7)
-	NewBlocks     int           `toml:"new_blocks"`     // blocks for a neighbour that has not given any, unless the uplink is idle (R7)
+	NewBlocks     int           `toml:"new_blocks"`     // blocks (a chunk at least) for a neighbour that has not given any, unless the uplink is idle (R7)
 	IdleGive      time.Duration `toml:"idle_give"`      // idle uplink before it is given to who does not pay (R7)
 
 	// Seed.
@@ -87,7 +88,7 @@ func Tuned() Params {
 		MinDegree: 12, MaxDegree: 18, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
-		WindowBlocks: 14, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
+		WindowBlocks: 14, WindowChunks: 6, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
 		PiggybackWait: 10 * time.Millisecond,
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,

@@ -58,8 +58,12 @@ func (v *neighbour) waitsFor(a Ask) bool {
 
 // unqueue removes the k-th request of v's queue.
 func (c *Core) unqueue(v *neighbour, k int) {
-	if q := &v.queued[k]; q.counts {
+	q := &v.queued[k]
+	if q.counts {
 		c.demand[q.asked()]--
+	}
+	if q.next > 0 && c.cfg.Seed {
+		c.giveBack(int(q.Chunk))
 	}
 	v.queued = slices.Delete(v.queued, k, k+1)
 }
@@ -86,16 +90,22 @@ func (c *Core) nextToServe() *neighbour {
 		if len(v.queued) == 0 || c.full(v) {
 			continue
 		}
-		rank := int64(v.served) - int64((c.now-v.queued[0].at)/ageTime)
-		switch q := &v.queued[0]; {
+		q := &v.queued[0]
+		rank := int64(v.served) - int64((c.now-q.at)/ageTime)
+		switch {
 		case q.ProofOnly: // what it has is worth nothing to anybody before
 			rank -= 2 * newcomer
+		case q.next > 0: // half a chunk is worth nothing to anybody
+			rank -= newcomer
 		case q.push && c.unserved == 0: // who has nothing will be there for longest, and give what it gets to most
 			rank -= newcomer
 		}
 		if !c.cfg.Seed {
 			rank = v.tab.balance()
 			if v.count < c.p.NewFirst { // its first chunks are what it can give to all others
+				rank -= newcomer
+			}
+			if q.next > 0 {
 				rank -= newcomer
 			}
 			if !v.tab.within(&c.p, BlockSize) || v.delivered == 0 && v.served >= c.p.NewBlocks {
@@ -182,11 +192,15 @@ func (c *Core) serve(v *neighbour) {
 	if q.Count > 0 {
 		left = min(left, int(q.Count)-int(q.next))
 	}
+	if c.cfg.Seed && q.next == 0 {
+		c.give(chunk)
+	}
 	run := c.run(v, left)
 	last := run == left
 	m := &Data{Chunk: uint32(chunk), Block: uint8(block), For: asked, Blind: q.blind,
 		Len: min(run*BlockSize, c.header.ChunkLen(chunk)-block*BlockSize)}
 	if last {
+		q.next = 0
 		c.unqueue(v, 0)
 	} else {
 		q.next += uint8(run)
@@ -233,11 +247,23 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 	if last {
 		v.sentTo.add(int(m.Chunk))
 		if c.cfg.Seed {
-			if c.given[m.Chunk]++; c.given[m.Chunk] == 1 {
-				c.unserved--
-			}
 			c.markHave(v, int(m.Chunk))
 		}
+	}
+}
+
+// give notes that a seed gives a chunk, from its first block on: else all that are served meanwhile
+// were given the same.
+func (c *Core) give(chunk int) {
+	if c.given[chunk]++; c.given[chunk] == 1 {
+		c.unserved--
+	}
+}
+
+// giveBack notes that not all of a chunk was given.
+func (c *Core) giveBack(chunk int) {
+	if c.given[chunk]--; c.given[chunk] == 0 {
+		c.unserved++
 	}
 }
 
@@ -407,13 +433,22 @@ func (c *Core) advertiseAt() (time.Duration, bool) {
 			return 0, false
 		}
 		if c.curious(v) {
-			if t := v.statusAt + c.p.StatusSame; next < 0 || t < next {
+			if t := v.statusAt + c.statusSame(); next < 0 || t < next {
 				next = t
 			}
 		}
 	}
 	return max(next, c.statusAt+c.p.StatusEvery, c.contentAt+c.idleTime(), c.cfg.Uplink.readyAt()), next >= 0
 }
+
+// statusSame is how long a neighbour is told nothing new: the longer the more there is to tell, or summaries of
+// a large object fill the downlinks.
+func (c *Core) statusSame() time.Duration {
+	return c.p.StatusSame * time.Duration(max(1, c.n/statusChunks))
+}
+
+// statusChunks is up to how many chunks a summary is short.
+const statusChunks = 512
 
 // curious reports whether v would learn something useful from us.
 func (c *Core) curious(v *neighbour) bool {
@@ -423,7 +458,7 @@ func (c *Core) curious(v *neighbour) bool {
 func (c *Core) uninformed() *neighbour {
 	var best *neighbour
 	for _, v := range c.neighbours {
-		if c.curious(v) && c.now >= v.statusAt+c.p.StatusSame && (best == nil || v.statusAt < best.statusAt) {
+		if c.curious(v) && c.now >= v.statusAt+c.statusSame() && (best == nil || v.statusAt < best.statusAt) {
 			best = v
 		}
 	}

@@ -228,7 +228,14 @@ func (c *Core) rescueAt() time.Duration {
 	if open, late := c.outstanding(); open+late == 0 {
 		wait /= 2
 	}
-	return c.progress + wait
+	at := c.progress + wait
+	for _, v := range c.neighbours { // a seed that is at work for us is no help beside that
+		if c.slowSeed(v) && len(v.asked) > 0 {
+			soft, _ := c.patience(v)
+			at = max(at, v.asked[len(v.asked)-1].at+soft)
+		}
+	}
+	return at
 }
 
 // wishPeers reports whether this message should ask for introductions (R6, F12, F13).

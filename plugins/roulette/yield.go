@@ -33,14 +33,24 @@ func (c *Core) byRate() int {
 	for _, v := range c.neighbours {
 		extra += v.extra
 	}
-	return max(c.p.WindowBlocks+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	return max(max(c.p.WindowBlocks, c.p.WindowChunks*c.burst())+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
 }
+
+// burst is how many blocks come at once from one neighbour: a chunk, as far as the window takes chunks for what they are.
+func (c *Core) burst() int { return min(c.blocks, maxBurstBlocks) }
+
+// maxBurstBlocks is what of a larger chunk counts as one: on a slow link it is many round trips long.
+const maxBurstBlocks = 4
+
+// queueMost is how long a queue may be before the window gives way: chunks of several neighbours come at once, and each
+// is a queue of its own for a moment.
+func (c *Core) queueMost() time.Duration { return c.p.QueueMost * time.Duration(c.burst()) }
 
 // giveWay adapts the ceiling after so many blocks came.
 func (c *Core) giveWay(blocks int) {
 	y, want := &c.yield, float64(c.byRate())
 	switch q := c.downQueue(); {
-	case q > c.p.QueueMost:
+	case q > c.queueMost():
 		if c.now-y.cutAt < c.lat.mean {
 			return
 		}
@@ -54,7 +64,7 @@ func (c *Core) giveWay(blocks int) {
 		y.ceiling = 0
 	default:
 		share := yieldShare
-		if q < c.p.QueueMost/4 {
+		if q < c.queueMost()/4 {
 			share = yieldEmpty
 		}
 		y.ceiling += float64(blocks) * max(yieldGrowth, share*y.ceiling) / y.ceiling
