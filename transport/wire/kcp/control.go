@@ -25,6 +25,7 @@ type control struct {
 	next     uint32  // one after the last that was sent
 	full     uint32  // packets before this one were sent while the window was full
 	pressed  uint32  // packets before this one are to be acknowledged at once
+	press    bool    // the packet that goes out asks for it
 	recover  uint32  // losses of packets before this one have been answered
 	cutAt    time.Duration
 	rtt      time.Duration // smoothed
@@ -46,7 +47,9 @@ const (
 	cmdAck  = 82
 
 	firstWindow = 10 // packets, as TCP's
-	leastWindow = 2
+	// leastWindow is a chunk of a few MiB and half of the next: who asked for it has room for it, and a packet at a time costs an
+	// acknowledgement each. Roulette's own window gives way to others.
+	leastWindow = 6
 	// queueTarget is how much delay a transfer may add on its path: under TCP's and over
 	// the 10 ms in which KCP may hold an acknowledgement back.
 	queueTarget = 50 * time.Millisecond
@@ -68,6 +71,8 @@ const (
 	// one datagram per leakEvery: KCP itself repeats a whole window to a peer that has vanished.
 	silentAfter = time.Second
 	leakEvery   = 250 * time.Millisecond
+	// pressStep is how many packets apart packets ask for acknowledgements, at most.
+	pressStep = 4
 	// sentLog is how many packets' times are remembered: more than a window.
 	sentLog = 2048
 )
@@ -121,8 +126,8 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 		if c.next-c.una >= uint32(c.window) {
 			c.full = c.next
 		}
-		if c.pressing() {
-			c.pressed = c.next
+		if c.due() {
+			c.press, c.pressed = true, c.next
 		}
 	})
 	if early && !fresh && !repeat {
@@ -138,8 +143,19 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 	return true
 }
 
-// pressing reports whether acknowledgements are waited for: half the window is under way.
-func (c *control) pressing() bool { return c.next-c.una >= uint32(c.window)/2 }
+// due reports whether acknowledgements are waited for: half the window is under way, and the last of pressStep packets has left
+// since they were asked for, or nothing more may leave. Each packet that asks brings a datagram.
+func (c *control) due() bool {
+	underWay := c.next - c.una
+	return underWay >= max(uint32(c.window)/2, leastWindow) && c.next-max(c.pressed, c.una) >= min(pressStep, max(uint32(c.window)/4, 1)) || underWay >= uint32(c.window)
+}
+
+// pressing reports, once, whether the packet that was just sent asks for acknowledgements.
+func (c *control) pressing() bool {
+	press := c.press
+	c.press = false
+	return press
+}
 
 // tooEarly reports whether there is no reason yet to repeat a packet: none that was sent
 // after it has been acknowledged, and the queue that a transfer may build and a held
