@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -19,7 +18,11 @@ type trial struct {
 func (x trial) place() Place { return Place{x.figure, x.runner.name, x.name, x.Rate} }
 
 func (x trial) String() string {
-	return fmt.Sprintf("%s %s%s rate=%g", x.figure, x.runner.name, cmp.Or(" "+x.name, ""), x.Rate)
+	name := ""
+	if x.name != "" {
+		name = " " + x.name
+	}
+	return fmt.Sprintf("%s %s%s rate=%g", x.figure, x.runner.name, name, x.Rate)
 }
 
 // run runs a trial once.

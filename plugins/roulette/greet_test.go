@@ -26,7 +26,7 @@ func newCrowdOf(t *testing.T, size int64) *crowd {
 	p := Tuned()
 	p.KnownRate = 100_000
 	mem := newMemContent(t, size)
-	mem.have.AddRange(nois.Interval{Start: 0, End: uint32(size >> 10)})
+	mem.have.AddRange(nois.Interval{Start: 0, End: uint32(mem.tree.Header().NumChunks())})
 	return &crowd{greets: map[NeighbourID]int{}, named: map[netip.AddrPort]bool{}, Core: New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)),
 		Object: mem.tree.Header().ID(), Content: mem, Seed: true, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})}
 }
