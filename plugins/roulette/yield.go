@@ -33,7 +33,11 @@ func (c *Core) byRate() int {
 	for _, v := range c.neighbours {
 		extra += v.extra
 	}
-	return max(max(c.p.WindowBlocks, c.p.WindowChunks*c.burst())+extra, int(c.down.rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	rate := c.down.rate
+	if c.train.fast(c.now) { // what has just come is the best that is known of a link that fills up
+		rate = c.down.lately(c.now)
+	}
+	return max(max(c.p.WindowBlocks, c.p.WindowChunks*c.burst())+extra, int(rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
 }
 
 // burst is how many blocks come at once from one neighbour: a chunk, as far as the window takes chunks for what they are.
@@ -44,7 +48,16 @@ const maxBurstBlocks = 4
 
 // queueMost is how long a queue may be before the window gives way: chunks of several neighbours come at once, and each
 // is a queue of its own for a moment.
-func (c *Core) queueMost() time.Duration { return c.p.QueueMost * time.Duration(c.burst()) }
+func (c *Core) queueMost() time.Duration {
+	most := c.p.QueueMost * time.Duration(c.burst())
+	if c.down.rate <= 0 {
+		return most
+	}
+	return min(most, c.p.QueueMost+time.Duration(burstsQueued*float64(c.burst()*BlockSize)/c.down.rate*float64(time.Second)))
+}
+
+// burstsQueued is how many neighbours' chunks may come at once.
+const burstsQueued = 8
 
 // giveWay adapts the ceiling after so many blocks came.
 func (c *Core) giveWay(blocks int) {

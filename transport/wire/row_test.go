@@ -251,8 +251,8 @@ func TestRow16_UnconfirmedAccepterIsNearlySilent(t *testing.T) {
 			sent++
 		}
 	}
-	if sent != maxUnconfirmed {
-		t.Errorf("%d packets went out before the dialler's first, want %d", sent, maxUnconfirmed)
+	if sent != MaxUnconfirmed {
+		t.Errorf("%d packets went out before the dialler's first, want %d", sent, MaxUnconfirmed)
 	}
 	before := c.bytes()
 	for range 10 {

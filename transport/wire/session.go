@@ -70,8 +70,8 @@ const (
 	stateClosed
 )
 
-// maxUnconfirmed is how many packets an accepter sends before the dialler's first.
-const maxUnconfirmed = 8
+// MaxUnconfirmed is how many packets an accepter sends before the dialler's first.
+const MaxUnconfirmed = 8
 
 type sessionKey struct {
 	addr netip.AddrPort
@@ -201,7 +201,7 @@ func (s *Session) seal(b []byte, ch Channel, write func(b []byte) []byte) ([]byt
 		return nil, s.err
 	case !s.send.ready():
 		return nil, errNotOpen
-	case s.state == stateAccepted && s.sent >= maxUnconfirmed:
+	case s.state == stateAccepted && s.sent >= MaxUnconfirmed:
 		return nil, errUnconfirmed
 	case s.sent == math.MaxUint32:
 		return nil, errWornOut

@@ -3,6 +3,8 @@ package kcp
 import (
 	"encoding/binary"
 	"time"
+
+	"nt/transport/wire"
 )
 
 // control decides how many packets may be under way. KCP's own congestion window starts
@@ -77,8 +79,14 @@ const (
 	sentLog = 2048
 )
 
-func newControl(window int) *control {
-	return &control{max: float64(window), window: min(firstWindow, float64(window)), slow: float64(window)}
+// newControl returns the control of a session of at most window packets. Who accepted it may send few packets before it hears
+// the dialler again, and what is more than these is lost, which would end slow start before it began.
+func newControl(window int, accepted bool) *control {
+	first := min(firstWindow, float64(window))
+	if accepted {
+		first = min(first, wire.MaxUnconfirmed-1) // and an acknowledgement
+	}
+	return &control{max: float64(window), window: first, slow: float64(window)}
 }
 
 // segments calls f with the header of each KCP segment in a packet.

@@ -2,6 +2,7 @@ package kcp
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 )
@@ -31,7 +32,7 @@ func round(c *control, now, rtt time.Duration) time.Duration {
 
 func TestControlGrowsAndYields(t *testing.T) {
 	const rtt = 20 * time.Millisecond
-	c := newControl(512)
+	c := newControl(512, false)
 	now := time.Second
 	for range 4 {
 		now = round(c, now, rtt)
@@ -78,7 +79,7 @@ func TestControlGrowsAndYields(t *testing.T) {
 
 // A sender with little to say proves nothing about the path.
 func TestControlDoesNotGrowUnused(t *testing.T) {
-	c := newControl(512)
+	c := newControl(512, false)
 	now := time.Second
 	for range 100 {
 		sn := c.next
@@ -93,7 +94,7 @@ func TestControlDoesNotGrowUnused(t *testing.T) {
 
 // KCP repeats a whole window to a peer that has vanished; nearly nothing of it goes out.
 func TestRow21_VanishedPeerCostsLittle(t *testing.T) {
-	c := newControl(512)
+	c := newControl(512, false)
 	now := time.Second
 	for range 4 {
 		now = round(c, now, 20*time.Millisecond)
@@ -125,7 +126,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(segment(cmdPush, 5, 1, 0, 10), segment(cmdAck, 5, 1, 2, 0), uint16(3))
 	f.Add([]byte{1, 2, 3}, append(segment(cmdAck, 0, 0, 1<<31, 0), segment(cmdPush, 0, 9, 0, 3)...), uint16(60000))
 	f.Fuzz(func(t *testing.T, out, in []byte, later uint16) {
-		c := newControl(64)
+		c := newControl(64, false)
 		now := time.Second
 		for range 3 {
 			c.sent(out, now)
@@ -135,4 +136,30 @@ func FuzzControl(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A chunk of four packets asks for no acknowledgement, which then rides or comes alone for all of them; a sender whose window
+// fills up asks with one packet of four, and with the last that may leave.
+func TestAcknowledgementsAreAskedForSeldom(t *testing.T) {
+	c := newControl(512, false)
+	c.window = 20
+	asked := func(n int) (which []uint32) {
+		for range n {
+			sn := c.next
+			c.sent(segment(cmdPush, time.Second, sn, 0, 1000), time.Second)
+			if c.pressing() {
+				which = append(which, sn)
+			}
+		}
+		return which
+	}
+	if got := asked(4); len(got) > 0 {
+		t.Errorf("packets %v of 4 ask for acknowledgements", got)
+	}
+	if got := asked(16); !slices.Equal(got, []uint32{9, 13, 17, 19}) {
+		t.Errorf("packets %v of a window of 20 ask for acknowledgements", got)
+	}
+	if c.pressing() {
+		t.Error("asked twice")
+	}
 }

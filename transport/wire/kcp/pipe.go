@@ -92,7 +92,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	}
 	var c *control
 	if conf.Congestion == Paced {
-		c = newControl(conf.Window)
+		c = newControl(conf.Window, s.Accepted())
 	}
 	conn := newPacketConn(s, max(conf.Window, firstReceive), c)
 	k, err := kcpgo.NewConn4(conversation, conn.addr, nil, 0, 0, true, conn)
