@@ -105,7 +105,7 @@ func atOnce(r runner, size string, bytes int64, n, runs int) trial {
 func longFatOf(r runner) trial {
 	c := longFat(100 << 20)
 	c.Window = 4 << 20 // TCP's, as Linux grows it
-	return trial{runner: r, figure: "longfat", name: "100 MiB", Case: c, runs: 1}
+	return trial{runner: r, figure: "longfat", name: "100 MiB", Case: c, runs: 5}
 }
 
 // trials lists everything that docs/experiments has, what matters most first.
