@@ -163,3 +163,46 @@ func TestTabFitsAChunk(t *testing.T) {
 		}
 	}
 }
+
+// The queue that a window makes way for is longer where chunks are of several blocks, because each is a queue for a moment; on a
+// fast link that moment is nothing.
+func TestQueueOfChunksOfManyBlocks(t *testing.T) {
+	most := Tuned().QueueMost
+	for _, x := range []struct {
+		size      int64
+		rate      float64
+		low, high time.Duration
+	}{
+		{128 << 10, 0, most, most},
+		{128 << 10, 100e3, most, most},
+		{10 << 20, 0, 4 * most, 4 * most},
+		{10 << 20, 100e3, 4 * most, 4 * most},
+		{10 << 20, 12.5e6, most, most + 5*time.Millisecond},
+		{100 << 20, 100e3, 4 * most, 4 * most},
+	} {
+		c, _, _ := newReaderOf(t, x.size)
+		c.down.rate = x.rate
+		if got := c.queueMost(); got < x.low || got > x.high {
+			t.Errorf("%d MiB at %.0f kB/s: a queue of %v, want %v to %v", x.size>>20, x.rate/1e3, got, x.low, x.high)
+		}
+	}
+}
+
+// A link that fills up is taken for as fast as it has just been; a slow one is not known before it has been measured for a while.
+func TestWindowOfALinkThatFillsUp(t *testing.T) {
+	for _, x := range []struct {
+		blocks int // a message, one in each 10 ms
+		wider  bool
+	}{{16, true}, {1, false}} {
+		c, _, _ := newReaderOf(t, 10<<20)
+		least := c.byRate()
+		for i := range 30 {
+			c.now = time.Second + 10*time.Millisecond*time.Duration(i)
+			c.down.add(c.now, float64(x.blocks*BlockSize))
+			c.train.add(c.now, x.blocks)
+		}
+		if got := c.byRate() > 4*least; got != x.wider {
+			t.Errorf("after 0.3 s at %d kB/s a window of %d blocks, %d before", x.blocks*100, c.byRate(), least)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type control struct {
 	sentAt   [sentLog]uint32 // when each packet under way was sent last, our milliseconds
 	ackedAt  uint32          // when the latest sent of those acknowledged was sent
 	since    time.Duration   // since when an answer is awaited
+	unheard  bool            // the dialler of a session that was accepted has not been heard again
 	begun    time.Duration   // when the first packet went out
 	leaked   time.Duration   // when the last repetition to a silent peer went out
 }
@@ -82,11 +83,11 @@ const (
 // newControl returns the control of a session of at most window packets. Who accepted it may send few packets before it hears
 // the dialler again, and what is more than these is lost, which would end slow start before it began.
 func newControl(window int, accepted bool) *control {
-	first := min(firstWindow, float64(window))
+	c := &control{max: float64(window), window: min(firstWindow, float64(window)), slow: float64(window), unheard: accepted}
 	if accepted {
-		first = min(first, wire.MaxUnconfirmed-1) // and an acknowledgement
+		c.window = min(c.window, wire.MaxUnconfirmed-1) // and an acknowledgement
 	}
-	return &control{max: float64(window), window: first, slow: float64(window)}
+	return c
 }
 
 // segments calls f with the header of each KCP segment in a packet.
@@ -212,6 +213,9 @@ func (c *control) cut(factor float64, now time.Duration) {
 // tell how long the way is.
 func (c *control) heard(b []byte, prompt bool, now time.Duration) int {
 	c.since = now
+	if c.unheard {
+		c.unheard, c.window = false, max(c.window, min(firstWindow, c.max))
+	}
 	before := c.una
 	var echo uint32
 	acked := false

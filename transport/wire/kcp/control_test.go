@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"nt/transport/wire"
 )
 
 // segment writes a KCP header and n bytes of data.
@@ -161,5 +163,20 @@ func TestAcknowledgementsAreAskedForSeldom(t *testing.T) {
 	}
 	if c.pressing() {
 		t.Error("asked twice")
+	}
+}
+
+// An accepter's first packets are no more than it may send before it hears the dialler again; what the session refuses would
+// count as lost, 200 ms later, and end slow start.
+func TestAccepterBeginsWithWhatItMaySend(t *testing.T) {
+	c := newControl(512, true)
+	if w := c.window; w >= wire.MaxUnconfirmed || w < wire.MaxUnconfirmed/2 {
+		t.Errorf("an accepter begins with %.0f packets, and may send %d", w, wire.MaxUnconfirmed)
+	}
+	if w := c.heard(segment(cmdPush, 0, 0, 0, 10), false, time.Second); w != firstWindow {
+		t.Errorf("an accepter that has heard the dialler has a window of %d packets", w)
+	}
+	if w := newControl(512, false).window; w != firstWindow {
+		t.Errorf("a dialler begins with %.0f packets", w)
 	}
 }
