@@ -24,4 +24,4 @@ func TestLongFatLink(t *testing.T) {
 }
 
 // longFatLeast is the part of the link that must be used at 25 MiB.
-const longFatLeast = 0.45
+const longFatLeast = 0.5
