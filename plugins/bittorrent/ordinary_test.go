@@ -52,7 +52,8 @@ func TestOrdinaryClientJoins(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, aria2, "--no-conf", "--dir="+dir, "--seed-time=0", "--enable-dht=false", "--enable-dht6=false",
 		"--enable-peer-exchange=false", "--bt-enable-lpd=false", "--interface=127.0.0.1", "--listen-port=20000-60000",
-		"--file-allocation=none", "--summary-interval=0", "--check-integrity=true", "--no-proxy=*", torrent)
+		"--file-allocation=none", "--summary-interval=0", "--check-integrity=true", "--no-proxy=*",
+		"--bt-tracker-interval=2", torrent) // a connection that fails once is tried again when the tracker names the peer again
 	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("aria2c: %v\n%s", err, out)
