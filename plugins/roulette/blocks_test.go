@@ -176,10 +176,10 @@ func TestQueueOfChunksOfManyBlocks(t *testing.T) {
 		{128 << 10, 0, most, most},
 		{128 << 10, 100e3, most, most},
 		{6 << 20, 0, most, most},
-		{10 << 20, 0, 3 * most, 3 * most},
-		{10 << 20, 100e3, 3 * most, 3 * most},
+		{10 << 20, 0, 2 * most, 2 * most},
+		{10 << 20, 100e3, 2 * most, 2 * most},
 		{10 << 20, 12.5e6, most, most + 5*time.Millisecond},
-		{100 << 20, 100e3, 3 * most, 3 * most},
+		{100 << 20, 100e3, 2 * most, 2 * most},
 	} {
 		c, _, _ := newReaderOf(t, x.size)
 		c.down.rate = x.rate
