@@ -90,30 +90,12 @@ func (c *Core) nextToServe() *neighbour {
 		if len(v.queued) == 0 || c.full(v) {
 			continue
 		}
-		q := &v.queued[0]
-		rank := int64(v.served) - int64((c.now-q.at)/ageTime)
-		switch {
-		case q.ProofOnly: // what it has is worth nothing to anybody before
-			rank -= 2 * newcomer
-		case q.next > 0: // half a chunk is worth nothing to anybody
-			rank -= newcomer
-		case q.push && c.unserved == 0: // who has nothing will be there for longest, and give what it gets to most
-			rank -= newcomer
-		}
-		if !c.cfg.Seed {
-			rank = v.tab.balance()
-			if v.count < c.p.NewFirst { // its first chunks are what it can give to all others
-				rank -= newcomer
+		rank := c.rank(v)
+		if !c.cfg.Seed && (!v.tab.within(&c.p, BlockSize) || v.delivered == 0 && v.served >= c.p.NewBlocks) {
+			if poor == nil || rank < poorRank {
+				poor, poorRank = v, rank
 			}
-			if q.next > 0 {
-				rank -= newcomer
-			}
-			if !v.tab.within(&c.p, BlockSize) || v.delivered == 0 && v.served >= c.p.NewBlocks {
-				if poor == nil || rank < poorRank {
-					poor, poorRank = v, rank
-				}
-				continue
-			}
+			continue
 		}
 		if best == nil || rank < bestRank {
 			best, bestRank = v, rank
@@ -123,6 +105,28 @@ func (c *Core) nextToServe() *neighbour {
 		return poor
 	}
 	return best
+}
+
+// rank orders neighbours whose requests wait: the lowest is served first.
+func (c *Core) rank(v *neighbour) (rank int64) {
+	q := &v.queued[0]
+	if c.cfg.Seed {
+		rank = int64(v.served) - int64((c.now-q.at)/ageTime)
+	} else {
+		rank = v.tab.balance()
+	}
+	switch {
+	case c.cfg.Seed && q.ProofOnly: // what it has is worth nothing to anybody before
+		rank -= 2 * newcomer
+	case c.cfg.Seed && q.push && c.unserved == 0: // who has nothing will be there for longest, and give what it gets to most
+		rank -= newcomer
+	case !c.cfg.Seed && v.count < c.p.NewFirst: // its first chunks are what it can give to all others
+		rank -= newcomer
+	}
+	if q.next > 0 { // half a chunk is worth nothing to anybody
+		rank -= newcomer
+	}
+	return rank
 }
 
 // ageTime is what a request that waits at a seed gains on one block more served: else the
@@ -200,7 +204,7 @@ func (c *Core) serve(v *neighbour) {
 	m := &Data{Chunk: uint32(chunk), Block: uint8(block), For: asked, Blind: q.blind,
 		Len: min(run*BlockSize, c.header.ChunkLen(chunk)-block*BlockSize)}
 	if last {
-		q.next = 0
+		q.next = 0 // nothing of it is to be given back
 		c.unqueue(v, 0)
 	} else {
 		q.next += uint8(run)
@@ -252,21 +256,6 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 	}
 }
 
-// give notes that a seed gives a chunk, from its first block on: else all that are served meanwhile
-// were given the same.
-func (c *Core) give(chunk int) {
-	if c.given[chunk]++; c.given[chunk] == 1 {
-		c.unserved--
-	}
-}
-
-// giveBack notes that not all of a chunk was given.
-func (c *Core) giveBack(chunk int) {
-	if c.given[chunk]--; c.given[chunk] == 0 {
-		c.unserved++
-	}
-}
-
 // queueTime is how long a request of v made now would wait here.
 func (c *Core) queueTime(v *neighbour) time.Duration {
 	rate := c.cfg.Uplink.Rate()
@@ -283,184 +272,4 @@ func (c *Core) queuedBlocks() int {
 		n += len(v.queued)
 	}
 	return n
-}
-
-// blindChoice chooses the rarest chunk of a blind request's class that v lacks,
-// or the rarest of all if the class has none.
-func (c *Core) blindChoice(v *neighbour, q *want) int {
-	if q.started {
-		return int(q.Chunk)
-	}
-	inClass := c.classOf(int(q.class), int(q.classes))
-	pick := func(within bitset) int {
-		cand := func(w int) uint64 {
-			m := c.bits[w] &^ v.have[w] &^ v.sentTo[w]
-			if within != nil {
-				m &= within[w]
-			}
-			return m
-		}
-		if c.cfg.Seed {
-			return c.leastServed(v, cand)
-		}
-		return rarest(len(c.bits), cand, c.rarity(), c.rng)
-	}
-	if i := pick(inClass); i >= 0 {
-		return i
-	}
-	return pick(nil)
-}
-
-// classOf returns the chunks of class j of k: whole MetaChunks as far as there are enough,
-// because then each of k first answers comes with another proof; MetaChunks that several classes
-// share are dealt out chunk by chunk.
-func (c *Core) classOf(j, k int) bitset {
-	in := newBitset(c.n)
-	metas := c.header.NumMetaChunks()
-	if k = max(k, 1); k <= metas || metas == 0 {
-		lo, hi := classBounds(j, k, metas)
-		addRange(lo*chunker.ChunksPerMeta, min(hi*chunker.ChunksPerMeta, c.n), func(w int, m uint64) { in[w] |= m })
-		return in
-	}
-	meta, part, parts := sharedMeta(j, k, metas)
-	for i := meta*chunker.ChunksPerMeta + part; i < min((meta+1)*chunker.ChunksPerMeta, c.n); i += parts {
-		in.add(i)
-	}
-	return in
-}
-
-// classBounds returns the range of things that class j of k has when n things are dealt out.
-func classBounds(j, k, n int) (lo, hi int) { return (j*n + k - 1) / k, ((j+1)*n + k - 1) / k }
-
-// sharedMeta returns the MetaChunk of class j of k when there are more classes than
-// MetaChunks, and which part of how many of it.
-func sharedMeta(j, k, metas int) (meta, part, parts int) {
-	meta = j * metas / k
-	first, end := classBounds(meta, metas, k)
-	return meta, j - first, end - first
-}
-
-// substitute returns a less-served chunk than the one asked for, if v lacks one (R1). To the only
-// reader all are worth the same.
-func (c *Core) substitute(v *neighbour, chunk int) int {
-	if len(c.neighbours) == 1 {
-		return chunk
-	}
-	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] })
-	if i >= 0 && c.need(i) < c.need(chunk) {
-		return i
-	}
-	return chunk
-}
-
-// need orders chunks at a seed: what nobody was given yet comes first, because nobody else can give it; then what
-// fewest copies are left of, and most ask for. Copies are those given or those that readers who are there are known to
-// have, whichever is less. Given alone says nothing of who left: the rarest chunk is what most wait for, each leaves with
-// it, and the oftener it is given the commoner it seems, while a whole swarm lacks nothing else. Asking counts, because
-// some have it and do not give it.
-func (c *Core) need(i int) int {
-	switch {
-	case c.cfg.Without.LeastServed:
-		return 0
-	case c.given[i] == 0:
-		return -1<<20 - int(c.demand[i])
-	}
-	return min(int(c.given[i]), int(c.avail[i])) - int(c.demand[i])
-}
-
-// leastServed returns the chunk of cand that was sent least often; of equals,
-// one whose proof v has already.
-func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
-	best, ties := -1, 0
-	for w := range c.bits {
-		for m := cand(w); m != 0; m &= m - 1 {
-			i := w*64 + trailing(m)
-			switch {
-			case best < 0 || c.need(i) < c.need(best):
-				best, ties = i, 1
-			case c.need(i) > c.need(best):
-			case v.mayProve(i) && !v.mayProve(best):
-				best, ties = i, 1
-			case v.mayProve(i) == v.mayProve(best):
-				if ties++; c.rng.IntN(ties) == 0 {
-					best = i
-				}
-			}
-		}
-	}
-	return best
-}
-
-// mayProve reports whether v has the proof of chunk i, or needs it anyway.
-func (v *neighbour) mayProve(i int) bool {
-	meta := chunker.MetaOf(i)
-	return v.proofs.has(meta) || v.sentTo[meta*chunker.ChunksPerMeta/64]&metaMask(meta) != 0
-}
-
-// told notes that v now knows what we have.
-func (c *Core) told(v *neighbour) {
-	v.statusAt = c.now
-	v.toldSize = c.n - c.missing
-}
-
-// status sends STATUS to v.
-func (c *Core) status(v *neighbour) {
-	m := &Status{Have: c.fullSummary(), Queue: uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8)), WantPeers: c.wishPeers()}
-	c.told(v)
-	c.send(v, m)
-}
-
-// advertise tells one neighbour what we have when the uplink is idle (R6).
-func (c *Core) advertise() {
-	t, ok := c.advertiseAt()
-	if !ok || c.now < t {
-		return
-	}
-	if v := c.uninformed(); v != nil {
-		c.statusAt = c.now
-		c.status(v)
-	}
-}
-
-// advertiseAt is when the next STATUS may go out.
-func (c *Core) advertiseAt() (time.Duration, bool) {
-	if !c.known || c.cfg.Seed || c.done {
-		return 0, false
-	}
-	next := time.Duration(-1)
-	for _, v := range c.neighbours {
-		if len(v.queued) > 0 {
-			return 0, false
-		}
-		if c.curious(v) {
-			if t := v.statusAt + c.statusSame(); next < 0 || t < next {
-				next = t
-			}
-		}
-	}
-	return max(next, c.statusAt+c.p.StatusEvery, c.contentAt+c.idleTime(), c.cfg.Uplink.readyAt()), next >= 0
-}
-
-// statusSame is how long a neighbour is told nothing new: the longer the more there is to tell, or summaries of
-// a large object fill the downlinks.
-func (c *Core) statusSame() time.Duration {
-	return c.p.StatusSame * time.Duration(max(1, c.n/statusChunks))
-}
-
-// statusChunks is up to how many chunks a summary is short.
-const statusChunks = 512
-
-// curious reports whether v would learn something useful from us.
-func (c *Core) curious(v *neighbour) bool {
-	return !v.seed && v.state >= StateSecondHandshake && v.toldSize < c.n-c.missing && v.have.lacks(c.bits)
-}
-
-func (c *Core) uninformed() *neighbour {
-	var best *neighbour
-	for _, v := range c.neighbours {
-		if c.curious(v) && c.now >= v.statusAt+c.statusSame() && (best == nil || v.statusAt < best.statusAt) {
-			best = v
-		}
-	}
-	return best
 }

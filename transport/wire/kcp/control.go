@@ -121,7 +121,7 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 			}
 			c.sentAt[sn%sentLog] = millis(now)
 			c.lost(sn, now)
-			repeat = true
+			repeat, c.press = true, c.press || c.pressable()
 			return
 		}
 		c.sentAt[sn%sentLog] = millis(now)
@@ -152,11 +152,14 @@ func (c *control) sent(b []byte, now time.Duration) bool {
 	return true
 }
 
-// due reports whether acknowledgements are waited for: half the window is under way, and the last of pressStep packets has left
-// since they were asked for, or nothing more may leave. Each packet that asks brings a datagram.
+// pressable reports whether acknowledgements are waited for: half the window is under way, and more than a chunk.
+func (c *control) pressable() bool { return c.next-c.una >= max(uint32(c.window)/2, leastWindow) }
+
+// due reports whether a new packet is to ask for acknowledgements, each of which is a datagram: the last of pressStep since
+// they were asked for, or nothing more may leave. A repeated one always asks, because the one that did may be what was lost.
 func (c *control) due() bool {
-	underWay := c.next - c.una
-	return underWay >= max(uint32(c.window)/2, leastWindow) && c.next-max(c.pressed, c.una) >= min(pressStep, max(uint32(c.window)/4, 1)) || underWay >= uint32(c.window)
+	step := min(pressStep, max(uint32(c.window)/4, 1))
+	return c.pressable() && c.next-max(c.pressed, c.una) >= step || c.next-c.una >= uint32(c.window)
 }
 
 // pressing reports, once, whether the packet that was just sent asks for acknowledgements.

@@ -164,6 +164,9 @@ func TestAcknowledgementsAreAskedForSeldom(t *testing.T) {
 	if c.pressing() {
 		t.Error("asked twice")
 	}
+	if now := time.Minute; !c.sent(segment(cmdPush, now, 0, 0, 1000), now) || !c.pressing() {
+		t.Error("a repeated packet of a full window does not ask")
+	}
 }
 
 // An accepter's first packets are no more than it may send before it hears the dialler again; what the session refuses would
