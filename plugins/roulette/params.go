@@ -44,7 +44,7 @@ type Params struct {
 	WindowBlocks  int           `toml:"window_blocks"`  // blocks outstanding over all neighbours at least (R3)
 	WindowChunks  int           `toml:"window_chunks"`  // chunks outstanding over all neighbours at least, where chunks are of several blocks (R3)
 	WindowTime    time.Duration `toml:"window_time"`    // of the measured downlink, when that is more (R3)
-	QueueMost     time.Duration `toml:"queue_most"`     // before the own downlink, above which the window gives way to other traffic (R3)
+	QueueMost     time.Duration `toml:"queue_most"`     // before the own downlink, above which the window gives way to other traffic; on slow links twice that for chunks of four blocks and more (R3)
 	QueueLeast    int           `toml:"queue_least"`    // blocks outstanding that it keeps then
 	PerNeighbour  int           `toml:"per_neighbour"`  // blocks outstanding at one neighbour at least (R3)
 	MaxQueue      int           `toml:"max_queue"`      // blocks one neighbour may have asked of us
