@@ -52,7 +52,7 @@ func (c *Core) pump() {
 		open += c.ask(v, i)
 	}
 	if open < window {
-		open += c.askBusySeed()
+		open += c.askBusySeed(window - open)
 	}
 	if open < window && c.missing <= c.p.Endgame {
 		c.endgame(window - open)
@@ -99,33 +99,6 @@ func (c *Core) onlyHolders() bool {
 		}
 	}
 	return true
-}
-
-// fewCopies is how many neighbours may have what a busy seed is asked for, the seed among them.
-const fewCopies = 2
-
-// askBusySeed asks a busy seed for a chunk that few neighbours have, while the
-// window has room that nobody else can fill.
-func (c *Core) askBusySeed() (blocks int) {
-	known := 0
-	for _, v := range c.neighbours {
-		if !v.seed && v.count > 0 {
-			known++
-		}
-	}
-	for _, v := range c.neighbours {
-		if !v.seed || !v.busy || c.now < v.restTill || known < c.p.SeedAfter {
-			continue
-		}
-		if open, late := v.open(); late > 0 || open >= c.p.PerNeighbour {
-			continue
-		}
-		i := rarest(len(c.free), func(w int) uint64 { return v.have[w] & c.free[w] }, c.rarity(), c.rng)
-		if i >= 0 && c.avail[i] <= fewCopies {
-			blocks += c.ask(v, i)
-		}
-	}
-	return blocks
 }
 
 // bestSource returns the neighbour with the shortest expected answer among

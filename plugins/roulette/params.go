@@ -93,7 +93,7 @@ func Tuned() Params {
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
-		LateSlack: 30 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 25 * time.Millisecond,
+		LateSlack: 15 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 23 * time.Millisecond,
 		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, MaxMembers: 1 << 14,
 	}

@@ -1,0 +1,79 @@
+package roulette
+
+// A seed that said in WELCOME that it is busy is asked only for what nobody else can give (R3).
+
+const (
+	// fewCopies is how many neighbours may have what a busy seed is asked for, the seed among them.
+	fewCopies = 2
+	// lastChunks is how many chunks short of complete a reader asks a busy seed for all that no neighbour gives: what is
+	// missing then is what those have who serve nobody, one at a time would take a round trip each, and the seed serves
+	// those meanwhile.
+	lastChunks = 24
+	// lastAsks is how many chunks may be outstanding at a busy seed then.
+	lastAsks = 8
+)
+
+// askBusySeed asks a busy seed for chunks that few neighbours have, while the window has room, in blocks, that nobody
+// else can fill.
+func (c *Core) askBusySeed(room int) (blocks int) {
+	if c.informative() < c.p.SeedAfter {
+		return 0
+	}
+	most := c.p.PerNeighbour
+	if c.missing <= lastChunks {
+		most = lastAsks
+	}
+	for _, v := range c.neighbours {
+		if !v.seed || !v.busy || c.now < v.restTill {
+			continue
+		}
+		open, late := v.open()
+		for late == 0 && open < most && blocks < room {
+			i := c.onlyAt(v)
+			if i < 0 {
+				break
+			}
+			n := c.ask(v, i)
+			open, blocks = open+n, blocks+n
+		}
+	}
+	return blocks
+}
+
+// informative is how many readers told what they hold.
+func (c *Core) informative() (n int) {
+	for _, v := range c.neighbours {
+		if !v.seed && v.count > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// onlyAt returns the chunk to ask a busy seed for, or -1: one of which there are few copies; at the end one that nobody has who
+// ever gave anything.
+func (c *Core) onlyAt(seed *neighbour) int {
+	cand := func(w int) uint64 { return seed.have[w] & c.free[w] }
+	if i := rarest(len(c.free), cand, c.rarity(), c.rng); i < 0 || c.avail[i] <= fewCopies {
+		return i
+	}
+	if c.missing > lastChunks {
+		return -1
+	}
+	givers := c.atGivers()
+	return rarest(len(c.free), func(w int) uint64 { return cand(w) &^ givers[w] }, c.rarity(), c.rng)
+}
+
+// atGivers returns the chunks that readers have who gave us something.
+func (c *Core) atGivers() bitset {
+	all := newBitset(c.n)
+	for _, v := range c.neighbours {
+		if v.seed || v.delivered == 0 {
+			continue
+		}
+		for w := range all {
+			all[w] |= v.have[w]
+		}
+	}
+	return all
+}
