@@ -177,6 +177,16 @@ func link(rs []Result) (string, bool) {
 	return fmt.Sprintf("%.0f %%%s", 100/rs[0].Ratio(), runsOf(rs[0])), 1/rs[0].Ratio() >= 0.8
 }
 
+// tooMuch returns the lowest rate below a place's that its system did not bear in the same case; 0 if there is none.
+func (s *Runs) tooMuch(p Place) (rate float64) {
+	for _, r := range s.figures[p.Figure] {
+		if r.Name() == p.System && r.Case == p.Case && !r.Stable && r.Rate < p.Rate && r.Rate > 0 && (rate == 0 || r.Rate < rate) {
+			rate = r.Rate
+		}
+	}
+	return rate
+}
+
 // GoalTable has every goal with its figure, and how far the rivals are behind.
 func (s *Runs) GoalTable(goals []Goal) string {
 	var b strings.Builder
@@ -197,6 +207,8 @@ func (s *Runs) GoalTable(goals []Goal) string {
 			r, ok := s.At(p)
 			cost := s.cost(p, g.Last)
 			switch {
+			case !ok && s.tooMuch(p) > 0: // what it does not bear at a lower rate, it bears no better at this one
+				fmt.Fprintf(&b, " not at %g/s |", s.tooMuch(p))
 			case !ok:
 				b.WriteString("  |")
 				ahead = ""

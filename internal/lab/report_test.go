@@ -84,7 +84,7 @@ func TestBoundOfACase(t *testing.T) {
 }
 
 // TestGoalTable: a goal that is reached, one that is not, one behind a rival, one that is not stable, one
-// not measured.
+// not measured, one at a rate beyond what the rivals bear.
 func TestGoalTable(t *testing.T) {
 	s, err := OpenRuns(t.TempDir())
 	if err != nil {
@@ -103,17 +103,20 @@ func TestGoalTable(t *testing.T) {
 	add("bittorrent/tcp", 2, 1.4, true)
 	add("http/tcp", 2, 9, false)
 	add(ours, 3, 1, false)
+	add("bittorrent/tcp", 4, 9, false)
+	add(ours, 5, 1.2, true)
 	var goals []Goal
-	for rate := 1.0; rate <= 4; rate++ {
+	for rate := 1.0; rate <= 5; rate++ {
 		goals = append(goals, Goal{What: "case", Aim: "aim", At: []Place{{"f", ours, "", rate}}, Judge: within(1.45, 0)})
 	}
 	got := s.GoalTable(goals)
 	for _, want := range []string{
-		"\n1 of 4 goals are reached, 1 are not measured yet.\n",
+		"\n2 of 5 goals are reached, 1 are not measured yet.\n",
 		"\n| case | aim | 1.40x *(seed 1)* | yes | 2.00x | not | yes |\n",
 		"\n| case | aim | 1.50x *(seed 1)* | **no** | 1.40x | not | **no** |\n",
-		"\n| case | aim | not stable at 3/s: 8 of 9 done | **no** |  |  |  |\n",
-		"\n| case | aim |  |  |  |  |  |\n",
+		"\n| case | aim | not stable at 3/s: 8 of 9 done | **no** |  | not at 1/s |  |\n",
+		"\n| case | aim |  |  | not | not at 1/s |  |\n",
+		"\n| case | aim | 1.20x *(seed 1)* | yes | not at 4/s | not at 1/s | yes |\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
