@@ -14,8 +14,9 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	if l.n == 0 {
 		return c.p.HelloRetry, c.p.HelloRetry * 3 / 2
 	}
-	soft = l.mean + 2*l.dev + c.p.LateSlack
-	hard = soft + l.dev*4 + c.p.LateSlack*3
+	slack := c.lateSlack()
+	soft = l.mean + 2*l.dev + slack
+	hard = soft + l.dev*4 + 3*slack
 	if v.lat.n == 0 { // it may be much further away than those that have answered
 		soft, hard = soft+v.link.rtt, hard+v.link.rtt
 	}
@@ -23,9 +24,17 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 		soft, hard = soft+fastSlack, hard+4*fastSlack
 	}
 	if c.slowSeed(v) {
-		soft, hard = min(soft, maxPatience), min(hard, maxPatience+c.p.LateSlack)
+		soft, hard = min(soft, maxPatience), min(hard, maxPatience+slack)
 	}
 	return soft, hard
+}
+
+// lateSlack is what an answer may take beyond what is expected: chunks of several blocks come less evenly.
+func (c *Core) lateSlack() time.Duration {
+	if c.blocks > 1 {
+		return 2 * c.p.LateSlack
+	}
+	return c.p.LateSlack
 }
 
 // slowSeed reports whether v is a seed that gives chunks of many blocks, which may take long beside many others.
@@ -58,6 +67,7 @@ func (c *Core) overdue() {
 			age := c.now - a.at
 			if age >= soft && !a.late {
 				a.late = true
+				c.departures.overdue(v, a.at)
 				c.stats.Late++
 			}
 			if age < hard {

@@ -95,23 +95,24 @@ type Core struct {
 	bannedKeys map[transport.PeerID]bool
 	resting    map[netip.AddrPort]rest
 
-	limit     allowance
-	lat       latency // over all neighbours
-	down      rateMeter
-	train     train
-	yield     yield
-	progress  time.Duration // last new chunk, or last rescue
-	rescues   int           // in a row, without progress
-	seekAt    time.Duration
-	statusAt  time.Duration
-	contentAt time.Duration // last DATA sent
-	members   members
-	greetings greetings
-	given     []uint32 // seed: how often each chunk was sent
-	demand    []uint32 // seed: requests that wait for each chunk
-	stats     Stats
-	size      []byte // scratch
-	left      bool
+	limit      allowance
+	lat        latency // over all neighbours
+	down       rateMeter
+	train      train
+	yield      yield
+	progress   time.Duration // last new chunk, or last rescue
+	rescues    int           // in a row, without progress
+	seekAt     time.Duration
+	statusAt   time.Duration
+	contentAt  time.Duration // last DATA sent
+	departures departures
+	members    members
+	greetings  greetings
+	given      []uint32 // seed: how often each chunk was sent
+	demand     []uint32 // seed: requests that wait for each chunk
+	stats      Stats
+	size       []byte // scratch
+	left       bool
 }
 
 // New returns a core that holds what cfg.Content holds.
@@ -280,6 +281,7 @@ func (c *Core) hear(v *neighbour, m Message) {
 	if v.heard == 0 {
 		c.stats.Met++
 	}
+	c.departures.heard(v)
 	v.heard = c.now
 	v.tries = 0
 	v.link.receive(c.now, t)

@@ -162,16 +162,6 @@ func (c *Core) seedLimit(v *neighbour, limit int) int {
 	return max(min(limit, c.p.WindowBlocks/(1+others)), c.p.PerNeighbour)
 }
 
-// nearlyDone reports whether v will have left before it could answer: readers leave the
-// moment they are done, and their summaries say when that will be (silent deaths).
-func (c *Core) nearlyDone(v *neighbour) bool {
-	return !v.seed && v.nearAt > 0 && c.now-v.nearAt < leaveTime
-}
-
-// leaveTime is how long a neighbour may take for its last few chunks and still be
-// taken to be leaving; who stays longer is stuck, and a source as good as any.
-const leaveTime = 250 * time.Millisecond
-
 // blockTime is a guess of how long one more request makes a neighbour's queue.
 const blockTime = 10 * time.Millisecond
 

@@ -119,6 +119,7 @@ type neighbour struct {
 	have   bitset
 	count  int
 	nearAt time.Duration // when it was first seen to lack but few chunks
+	silent bool          // not heard since it let a request pass (departures)
 	told   []byte        // newest summary that came before the header was known
 
 	// Our requests, and requests chosen but not sent yet.

@@ -170,6 +170,7 @@ func (c *Core) drop(v *neighbour, why error) {
 	case ErrUseless:
 		c.rest(v, rest{c.now + restTime, true})
 	case ErrBye: // others still recommend it for a while
+		c.departures.byes++
 		c.rest(v, rest{c.now + byeTime, false})
 	}
 	c.emit(Drop{v.id, v.peer, why})

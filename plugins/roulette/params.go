@@ -59,7 +59,7 @@ type Params struct {
 	StartRate     int           `toml:"start_rate"`     // bytes/s of uplink assumed before it is measured; 0: unpaced (R8)
 	KnownRate     int           `toml:"-"`              // bytes/s of uplink if the user says so; 0: measured
 	RescueAfter   time.Duration `toml:"rescue_after"`   // without progress (R9); classic: the locator is asked then (F20)
-	LateSlack     time.Duration `toml:"late_slack"`     // added to the expected answer before a request is overdue
+	LateSlack     time.Duration `toml:"late_slack"`     // added to the expected answer before a request is overdue; twice that for chunks of several blocks
 	LeaveGuard    int           `toml:"leave_guard"`    // chunks short of complete at which a neighbour is taken to be leaving
 	Swap          bool          `toml:"swap"`           // newcomers give their first blocks unasked to who answered their HELLO
 	HelloExtra    int           `toml:"hello_extra"`    // blind requests beyond the window

@@ -53,10 +53,3 @@ func (c *Core) learnHave(v *neighbour, summary []byte) {
 	}
 	c.noteNear(v)
 }
-
-// noteNear notes when a reader comes close to its end (see nearlyDone).
-func (c *Core) noteNear(v *neighbour) {
-	if v.nearAt == 0 && c.n >= 4*c.p.LeaveGuard && v.count < c.n && c.n-v.count <= c.p.LeaveGuard {
-		v.nearAt = c.now
-	}
-}

@@ -1,0 +1,59 @@
+package roulette
+
+import "time"
+
+// Readers leave the moment they are done, many without a word (F6), and a request to who has left holds room in the window until it
+// is overdue. Summaries say when a neighbour will be done; what to make of its silence, how readers of this swarm
+// leave.
+
+const (
+	// leaveTime is how long a neighbour may take for its last few chunks and still be
+	// taken to be leaving; who stays longer is stuck, and a source as good as any.
+	leaveTime = 250 * time.Millisecond
+	// lastWords is how many chunks short of complete a neighbour is taken to have left when it has been silent for silentTime,
+	// where readers leave without a word.
+	lastWords  = 20
+	silentTime = 150 * time.Millisecond
+)
+
+// departures counts how neighbours leave.
+type departures struct {
+	byes   int // with BYE
+	silent int // gave something, let a request pass and were not heard since
+}
+
+// overdue notes that v, who gave something before, let a request pass in silence.
+func (d *departures) overdue(v *neighbour, at time.Duration) {
+	if v.seed || v.silent || v.heard >= at || v.delivered < 2 {
+		return
+	}
+	v.silent = true
+	d.silent++
+}
+
+// heard takes back what was made of v's silence.
+func (d *departures) heard(v *neighbour) {
+	if v.silent {
+		v.silent = false
+		d.silent--
+	}
+}
+
+// noteNear notes when a reader comes close to its end.
+func (c *Core) noteNear(v *neighbour) {
+	if v.nearAt == 0 && c.n >= 4*c.p.LeaveGuard && v.count < c.n && c.n-v.count <= c.p.LeaveGuard {
+		v.nearAt = c.now
+	}
+}
+
+// nearlyDone reports whether v has left or will have before it could answer. Where most say BYE, silence near
+// the end means that a neighbour waits for its last chunks, and it is a source as any.
+func (c *Core) nearlyDone(v *neighbour) bool {
+	switch {
+	case v.seed:
+		return false
+	case v.nearAt > 0 && c.now-v.nearAt < leaveTime:
+		return true
+	}
+	return c.departures.silent > c.departures.byes && c.n >= 2*lastWords && c.n-v.count <= lastWords && c.now-v.heard > silentTime
+}
