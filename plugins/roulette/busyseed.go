@@ -9,7 +9,7 @@ const (
 	// missing then is what those have who serve nobody, one at a time would take a round trip each, and the seed serves
 	// those meanwhile.
 	lastChunks = 24
-	// lastAsks is how many chunks may be outstanding at a busy seed then.
+	// lastAsks is how many blocks may be outstanding at a busy seed then.
 	lastAsks = 8
 )
 

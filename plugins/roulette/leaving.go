@@ -11,9 +11,10 @@ const (
 	// taken to be leaving; who stays longer is stuck, and a source as good as any.
 	leaveTime = 250 * time.Millisecond
 	// lastWords is how many chunks short of complete a neighbour is taken to have left when it has been silent for silentTime,
-	// where readers leave without a word.
+	// where readers leave without a word. After askAgain it is asked again: it may wait for us.
 	lastWords  = 20
 	silentTime = 150 * time.Millisecond
+	askAgain   = 2 * time.Second
 )
 
 // departures counts how neighbours leave.
@@ -47,13 +48,16 @@ func (c *Core) noteNear(v *neighbour) {
 }
 
 // nearlyDone reports whether v has left or will have before it could answer. Where most say BYE, silence near
-// the end means that a neighbour waits for its last chunks, and it is a source as any.
+// the end means that a neighbour waits for its last chunks, and it is a source as any. So is who has everything and is still there.
 func (c *Core) nearlyDone(v *neighbour) bool {
-	switch {
+	switch lacks := c.n - v.count; {
 	case v.seed:
 		return false
 	case v.nearAt > 0 && c.now-v.nearAt < leaveTime:
 		return true
+	case lacks == 0 || lacks > lastWords || c.n < 2*lastWords || c.departures.silent <= c.departures.byes:
+		return false
 	}
-	return c.departures.silent > c.departures.byes && c.n >= 2*lastWords && c.n-v.count <= lastWords && c.now-v.heard > silentTime
+	silence := c.now - v.heard
+	return silence > silentTime && silence < askAgain
 }

@@ -28,6 +28,16 @@ func TestWhoIsTakenToHaveLeft(t *testing.T) {
 	if !c.nearlyDone(v) || c.nearlyDone(seed) || c.departures.silent != 1 {
 		t.Errorf("not taken to have left: %+v", c.departures)
 	}
+	for i := range 10 {
+		c.markHave(fourth, i)
+	}
+	if c.nearlyDone(fourth) {
+		t.Error("who has everything is taken to have left")
+	}
+	c.now = v.heard + askAgain
+	if c.nearlyDone(v) {
+		t.Error("never asked again")
+	}
 	c.Receive(c.now, v.id, &Status{})
 	if c.nearlyDone(v) {
 		t.Error("taken to have left though it was heard just now")
