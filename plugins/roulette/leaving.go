@@ -13,7 +13,7 @@ const (
 	// lastWords is how many chunks short of complete a neighbour is taken to have left when it has been silent for silentTime,
 	// where readers leave without a word. After askAgain it is asked again: it may wait for us.
 	lastWords  = 20
-	silentTime = 150 * time.Millisecond
+	silentTime = 110 * time.Millisecond
 	askAgain   = 2 * time.Second
 )
 
@@ -25,7 +25,7 @@ type departures struct {
 
 // overdue notes that v, who gave something before, let a request pass in silence.
 func (d *departures) overdue(v *neighbour, at time.Duration) {
-	if v.seed || v.silent || v.heard >= at || v.delivered < 2 {
+	if v.seed || v.silent || v.heard >= at || v.delivered < 1 {
 		return
 	}
 	v.silent = true
