@@ -97,11 +97,17 @@ func TestHalfAChunkIsNotGiven(t *testing.T) {
 // newReaderOf returns a core that has nothing but the header, and a neighbour that it has greeted.
 func newReaderOf(t *testing.T, size int64) (*Core, *memContent, NeighbourID) {
 	t.Helper()
-	p := Tuned()
-	mem := newMemContent(t, size)
-	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
+	c, mem := newLonely(t, size)
 	c.AddPeers(0, []Introduction{{Peer: duoPeer(1)}})
 	return c, mem, c.neighbours[0].id
+}
+
+// newLonely returns a reader of an object that knows nobody.
+func newLonely(t *testing.T, size int64) (*Core, *memContent) {
+	t.Helper()
+	p := Tuned()
+	mem := newMemContent(t, size)
+	return New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)}), mem
 }
 
 // The answer to a blind request is a chunk: all its blocks are taken, and it is asked of nobody else meanwhile.

@@ -1,7 +1,6 @@
 package roulette
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -33,10 +32,9 @@ func TestWhatABusySeedIsAskedFor(t *testing.T) {
 // lacking returns a reader that lacks some chunks, and its busy seed. Of its eight other neighbours holders hold what it lacks, and
 // givers of those have given something.
 func lacking(t *testing.T, missing, holders, givers int) (*Core, *neighbour) {
-	p := Tuned()
-	mem := newMemContent(t, 128<<10)
+	t.Helper()
+	c, mem := newLonely(t, 128<<10)
 	h := mem.tree.Header()
-	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: h.ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
 	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
 	seed := c.neighbours[0]
 	c.Receive(50*time.Millisecond, seed.id, &Welcome{Header: &h, Busy: true})

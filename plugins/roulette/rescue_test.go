@@ -1,7 +1,6 @@
 package roulette
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -9,9 +8,7 @@ import (
 // A reader whose only neighbour is a seed that answered nothing for long asks it for help: the chunk that comes with the
 // answer is taken, whatever was given up before, and the seed is asked again as soon as it may be, not at the next rescue.
 func TestRescueTakesWhatItBrings(t *testing.T) {
-	p := Tuned()
-	mem := newMemContent(t, 128<<10)
-	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
+	c, mem := newLonely(t, 128<<10)
 	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
 	seed := c.neighbours[0].id
 	c.Receive(50*time.Millisecond, seed, &Welcome{})
