@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -16,6 +17,7 @@ import (
 // host is one node.
 type host struct {
 	core     *roulette.Core
+	uplink   *roulette.Uplink
 	content  *content
 	up, down line
 	delay    time.Duration // its part of the one-way delay
@@ -139,8 +141,9 @@ func (w *World) addHost(seed, tyrant bool) *host {
 	if p.Profile == roulette.ProfileClassic && !seed {
 		p.KnownRate = 1 << 30 // never paced
 	}
+	h.uplink = roulette.NewUplink(&p, w.cfg.Over)
 	h.core = roulette.New(roulette.Config{Params: p, Rand: rand.New(rand.NewPCG(w.cfg.Seed, uint64(i)+100)),
-		Object: w.id, Content: h.content, Seed: seed, Ledger: roulette.NewLedger(), Uplink: roulette.NewUplink(&p, w.cfg.Over), Without: w.cfg.Without})
+		Object: w.id, Content: h.content, Seed: seed, Ledger: roulette.NewLedger(), Uplink: h.uplink, Without: w.cfg.Without})
 	w.hosts = append(w.hosts, h)
 	return h
 }
@@ -185,6 +188,10 @@ func (w *World) after(i int32) {
 			if to, ok := h.peers[a.To]; ok {
 				delete(h.peers, a.To)
 				delete(h.ids, to)
+				if !errors.Is(a.Why, roulette.ErrBye) && !errors.Is(a.Why, roulette.ErrUseless) && !errors.Is(a.Why, roulette.ErrNoRoom) { // else a BYE was said
+					w.carry(i, to, w.buffer())
+					h.uplink.Left(w.now, float64(h.sent))
+				}
 			}
 		case roulette.WantPeers:
 			_, has := h.ids[0]

@@ -30,7 +30,12 @@ func (w *World) transmit(i int32, s roulette.Send) {
 	if h.poison && s.Msg.Kind() == roulette.KindData {
 		buf[len(buf)-1] ^= 1
 	}
-	n := len(buf) + w.cfg.Over
+	w.carry(i, to, buf)
+}
+
+// carry brings buf from host i to another; nothing in it is the word of a wire that it closed a session.
+func (w *World) carry(i, to int32, buf []byte) {
+	h, n := w.hosts[i], len(buf)+w.cfg.Over
 	at, ok := h.up.pass(w.now, n, w.cfg.Queue)
 	if !ok {
 		w.drops++
@@ -97,6 +102,10 @@ func (w *World) deliver(e event) {
 	}
 	h.received += int64(len(e.buf) + w.cfg.Over)
 	w.hash(e)
+	if len(e.buf) == 0 {
+		w.lost(e)
+		return
+	}
 	m, err := roulette.Parse(e.buf)
 	if err != nil {
 		panic(err) // what a core wrote, a core must read
@@ -128,6 +137,17 @@ func (w *World) deliver(e event) {
 		}
 	}
 	h.core.Receive(w.now, id, m)
+	w.after(e.to)
+}
+
+// lost tells a core that a neighbour closed the session.
+func (w *World) lost(e event) {
+	h := w.hosts[e.to]
+	id, ok := h.ids[e.from]
+	if !ok {
+		return
+	}
+	h.core.Lost(w.now, id)
 	w.after(e.to)
 }
 
