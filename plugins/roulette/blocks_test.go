@@ -195,6 +195,34 @@ func TestQueueOfChunksOfManyBlocks(t *testing.T) {
 	}
 }
 
+// A few chunks may queue on any link, however slow it is. What other traffic takes of it makes it no slower: what came in a moment
+// before counts.
+func TestQueueOfASlowLink(t *testing.T) {
+	most := Tuned().QueueMost
+	for _, x := range []struct {
+		size       int64
+		peak, rate float64
+		want       time.Duration
+	}{
+		{128 << 10, 250e3, 250e3, most},
+		{128 << 10, 50e3, 50e3, 61440 * time.Microsecond},
+		{10 << 20, 100e3, 100e3, 122880 * time.Microsecond},
+		{10 << 20, 100e3, 30e3, 122880 * time.Microsecond},
+		{10 << 20, 250e3, 80e3, 2 * most},
+		{100 << 20, 100e3, 100e3, 122880 * time.Microsecond},
+		{100 << 20, 5e3, 5e3, longestQueue},
+	} {
+		c, _, _ := newReaderOf(t, x.size)
+		c.down.rate = x.rate
+		for i := range 4 {
+			c.peak.add(time.Duration(i)*peakSpan, x.peak*peakSpan.Seconds()/float64(i+1))
+		}
+		if got := c.queueMost(); got != x.want {
+			t.Errorf("%d KiB, %.0f kB/s of at least %.0f: a queue of %v, want %v", x.size>>10, x.rate/1e3, x.peak/1e3, got, x.want)
+		}
+	}
+}
+
 // A link that fills up is taken for as fast as it has just been; a slow one is not known before it has been measured for a while.
 func TestWindowOfALinkThatFillsUp(t *testing.T) {
 	for _, x := range []struct {

@@ -99,10 +99,12 @@ type Core struct {
 	lat        latency // over all neighbours
 	down       rateMeter
 	train      train
+	peak       peak
 	yield      yield
 	progress   time.Duration // last new chunk, or last rescue
 	rescues    int           // in a row, without progress
-	seekAt     time.Duration
+	soughtAt   time.Duration // when peers were last asked for
+	seekAt     time.Duration // classic: when they are next
 	statusAt   time.Duration
 	contentAt  time.Duration // last DATA sent
 	departures departures

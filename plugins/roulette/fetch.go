@@ -335,6 +335,7 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	v.delivered++
 	v.tab.received(m.Len)
 	c.down.add(c.now, float64(m.Len))
+	c.peak.add(c.now, float64(m.Len))
 	c.train.add(c.now, blocksIn(m.Len))
 	c.giveWay(blocksIn(m.Len))
 	c.cache.add(v.id, len(c.neighbours))

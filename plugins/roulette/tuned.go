@@ -241,12 +241,20 @@ func (c *Core) rescueAt() time.Duration {
 // wishPeers reports whether this message should ask for introductions (R6, F12, F13).
 func (c *Core) wishPeers() bool {
 	d := len(c.neighbours)
-	if c.done || c.cfg.Seed || d >= c.p.MinDegree || c.now < c.seekAt {
+	every := c.p.SeekEvery * time.Duration(d+1) / time.Duration(c.p.MinDegree+1)
+	if d >= c.p.MinDegree {
+		every = seekSlowly
+	}
+	if c.done || c.cfg.Seed || d >= c.p.MaxDegree || c.now < c.soughtAt+every {
 		return false
 	}
-	c.seekAt = c.now + c.p.SeekEvery*time.Duration(d+1)/time.Duration(c.p.MinDegree+1)
+	c.soughtAt = c.now
 	return true
 }
+
+// seekSlowly is how often a reader with MinDegree neighbours asks for more: who has fewer than its neighbours sells less, is
+// given less, and falls behind them the more the longer the download takes. A short one is over before.
+const seekSlowly = 2 * time.Second
 
 // collect drops neighbours that are dead (F21, F33).
 func (c *Core) collect() {

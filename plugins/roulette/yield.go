@@ -48,17 +48,50 @@ const maxBurstBlocks = 4
 
 // queueMost is how long a queue may be before the window gives way: chunks of several neighbours come at once, and each
 // is a queue of its own for a moment. More than that takes what TCP needs: of a link of 2 Mbit/s it kept
-// 28 % beside chunks of two blocks with twice the queue, and 40 % beside such of four with three times.
+// 28 % beside chunks of two blocks with twice the queue, and 40 % beside such of four with three times. A link so slow
+// that a few chunks take longer holds these few: TCP, too, counts what may queue there in segments.
 func (c *Core) queueMost() time.Duration {
 	most := c.p.QueueMost * time.Duration(max(1, c.burst()/2))
 	if c.down.rate <= 0 {
 		return most
 	}
-	return min(most, c.p.QueueMost+time.Duration(burstsQueued*float64(c.burst()*BlockSize)/c.down.rate*float64(time.Second)))
+	burst := float64(c.burst()*BlockSize) * float64(time.Second)
+	most = min(most, c.p.QueueMost+time.Duration(burstsQueued*burst/c.down.rate))
+	if c.peak.most == 0 {
+		return most
+	}
+	return max(most, min(longestQueue, time.Duration(burstsLeast*burst/max(c.peak.rate(), c.down.rate))))
 }
 
-// burstsQueued is how many neighbours' chunks may come at once.
-const burstsQueued = 8
+// burstsQueued is how many neighbours' chunks may come at once, burstsLeast how many may queue on any link.
+const (
+	burstsQueued = 8
+	burstsLeast  = 3
+)
+
+// longestQueue is what a few chunks may take where next to nothing comes.
+const longestQueue = 250 * time.Millisecond
+
+// peak is the most that ever came in a moment: what the link carries, whatever it is shared with by now. A rate that is low because
+// of other traffic must not let more wait before it.
+type peak struct {
+	from      time.Duration
+	sum, most float64
+}
+
+// peakSpan is a moment: some tens of blocks of a link on which it matters.
+const peakSpan = 250 * time.Millisecond
+
+func (p *peak) add(now time.Duration, n float64) {
+	if now-p.from >= peakSpan {
+		p.from, p.sum = now, 0
+	}
+	p.sum += n
+	p.most = max(p.most, p.sum)
+}
+
+// rate is at least how fast the link is, in bytes/s; 0 while nothing is known of it.
+func (p *peak) rate() float64 { return p.most / peakSpan.Seconds() }
 
 // giveWay adapts the ceiling after so many blocks came.
 func (c *Core) giveWay(blocks int) {
