@@ -14,6 +14,7 @@ var ErrBadMessage = errors.New("roulette: bad message")
 const (
 	flagHeader    = 1 << 0 // WELCOME, PROOF: a header follows
 	flagGrant     = 1 << 0 // JOIN, HELLO: a grant ends it
+	flagThanks    = 1 << 0 // REQUEST: thanks end it
 	flagBusy      = 1 << 1 // WELCOME
 	flagBlind     = 1 << 1 // DATA
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
@@ -60,7 +61,7 @@ func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 		r.bad = r.bad || m.Classes == 0 && m.Class != 0 || m.Classes > 0 && m.Class >= m.Classes
 		return m
 	case KindRequest:
-		return &Request{Asks: r.asks(MaxAsks), Have: r.summary(MaxSummary), WantPeers: flag(flagWantPeers)}
+		return &Request{Asks: r.asks(MaxAsks), Have: r.summary(MaxSummary), WantPeers: flag(flagWantPeers), Thanks: r.thanks(flag(flagThanks))}
 	case KindData:
 		return parseData(r, flag)
 	case KindProof:

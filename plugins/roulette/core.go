@@ -89,6 +89,7 @@ type Core struct {
 	neighbours []*neighbour
 	byID       map[NeighbourID]*neighbour
 	byAddr     map[netip.AddrPort]*neighbour
+	byTag      map[KeyTag]*neighbour // at a seed
 	lastID     NeighbourID
 	cache      rouletteCache
 	banned     map[netip.AddrPort]bool
@@ -123,6 +124,7 @@ func New(cfg Config) *Core {
 		p: cfg.Params, cfg: cfg, rng: cfg.Rand, limit: allowance{rate: cfg.Limit},
 		byID:       make(map[NeighbourID]*neighbour),
 		byAddr:     make(map[netip.AddrPort]*neighbour),
+		byTag:      make(map[KeyTag]*neighbour),
 		banned:     make(map[netip.AddrPort]bool),
 		bannedKeys: make(map[transport.PeerID]bool),
 		resting:    make(map[netip.AddrPort]rest),

@@ -27,7 +27,7 @@ func Append(b []byte, m Message) []byte {
 		b = append(append(b, m.Object[:]...), m.Class, m.Classes)
 		b = append(appendBytes(b, m.Have), m.Grant...)
 	case *Request:
-		b = appendBytes(appendAsks(b, m.Asks), m.Have)
+		b = appendThanks(appendBytes(appendAsks(b, m.Asks), m.Have), m.Thanks)
 	case *Data:
 		b = appendData(b, m)
 	case *Proof:
@@ -70,6 +70,7 @@ func flagsOf(m Message) (f byte) {
 		set(flagWantPeers, m.WantPeers)
 	case *Request:
 		set(flagWantPeers, m.WantPeers)
+		set(flagThanks, len(m.Thanks) > 0)
 	case *Data:
 		set(flagBlind, m.Blind)
 		set(flagSwap, m.Swap != 0)

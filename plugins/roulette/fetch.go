@@ -282,6 +282,9 @@ func (c *Core) flushAsks() {
 		if v.seed && c.n <= coverMax {
 			m.Have = c.coveredSummary(MaxSummary)
 		}
+		if v.seed {
+			m.Thanks = c.thanks(v)
+		}
 		c.told(v)
 		c.send(v, m)
 	}

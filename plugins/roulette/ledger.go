@@ -36,12 +36,7 @@ type tab struct {
 // a network of their own (IPv4: /24, IPv6: /48) share their group's account, so
 // that new keys from one place do not each get a fresh tab.
 func (l *Ledger) open(p transport.Peer) tab {
-	bits := 24
-	if p.Addr.Addr().Is6() {
-		bits = 48
-	}
-	group, _ := p.Addr.Addr().Prefix(bits)
-	t := tab{group: l.groups.get(group)}
+	t := tab{group: l.groups.get(groupOf(p.Addr.Addr()))}
 	if p.ID.IsZero() {
 		t.key = new(Account)
 	} else {

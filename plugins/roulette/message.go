@@ -146,6 +146,8 @@ type Request struct {
 	Asks      []Ask
 	WantPeers bool
 	Have      []byte
+	// Thanks names, to a seed, who gave the sender something that was proved; at most MaxThanks.
+	Thanks []KeyTag
 }
 
 // Data carries a run of blocks of one chunk, mostly one block, and everything a neighbour should know besides.

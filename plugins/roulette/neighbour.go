@@ -112,6 +112,9 @@ type neighbour struct {
 	grown     int           // blocks that came since extra last grew
 	cutAt     time.Duration // when extra was last halved
 	useless   bool          // it let a request pass and never gave us anything (R7)
+	gave      bool          // something of it was proved
+	praised   bool          // at a seed: a reader said that it gives
+	thanked   []NeighbourID // at a seed of ours: whom we thanked there
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 	greeted   bool          // we sent it HELLO
 

@@ -46,6 +46,9 @@ func (c *Core) add(peer transport.Peer, came bool) *neighbour {
 	v.cl.burst = c.p.FirstBurst
 	c.neighbours = append(c.neighbours, v)
 	c.byID[v.id], c.byAddr[peer.Addr] = v, v
+	if c.cfg.Seed {
+		c.byTag[tagOf(peer.ID)] = v
+	}
 	return v
 }
 
@@ -146,6 +149,9 @@ func (c *Core) drop(v *neighbour, why error) {
 	c.neighbours = slices.Delete(c.neighbours, at, at+1)
 	delete(c.byID, v.id)
 	delete(c.byAddr, v.peer.Addr)
+	if c.cfg.Seed && c.byTag[tagOf(v.peer.ID)] == v {
+		delete(c.byTag, tagOf(v.peer.ID))
+	}
 	c.cache.forget(v.id)
 	c.members.leave(v.id)
 	c.endLoan(v)

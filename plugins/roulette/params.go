@@ -76,6 +76,7 @@ type Params struct {
 	JoinOld      time.Duration `toml:"join_old"`      // and at most so long ago
 	MemberTTL    time.Duration `toml:"member_ttl"`    // who said nothing for so long is introduced to nobody
 	SeedChunks   int           `toml:"seed_chunks"`   // blocks for one reader when the swarm is large (R1)
+	SeedTrial    int           `toml:"seed_trial"`    // chunks for a reader that nobody thanked yet, before those who are thanked come first
 	SeedCrowd    int           `toml:"seed_crowd"`    // members that make a swarm large
 	MaxMembers   int           `toml:"max_members"`   // the seed's list of members
 	NoSubstitute bool          `toml:"no_substitute"` // the seed sends what was asked, not the least served
@@ -95,7 +96,7 @@ func Tuned() Params {
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
 		LateSlack: 15 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 23 * time.Millisecond,
 		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
-		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedCrowd: 8, MaxMembers: 1 << 14,
+		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedTrial: 2, SeedCrowd: 8, MaxMembers: 1 << 14,
 	}
 }
 

@@ -19,6 +19,7 @@ func (c *Core) receiveTuned(v *neighbour, m Message) {
 		c.answered(v)
 		c.noteWish(v, m.WantPeers)
 		c.learnHave(v, m.Have)
+		c.receiveThanks(v, m.Thanks)
 		c.receiveAsks(v, m.Asks)
 	case *Data:
 		c.receiveData(v, m)

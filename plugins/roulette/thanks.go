@@ -1,0 +1,92 @@
+package roulette
+
+import (
+	"net/netip"
+	"slices"
+
+	"nt/transport"
+)
+
+// A seed cannot see who serves and who only takes: it gets nothing from anybody. So readers tell it, with what they ask for, who
+// gave them something that was proved. Who was thanked is served before those whom nobody thanked, once these got SeedTrial
+// chunks: what a seed gives to who serves nobody, or serves poison, is a chunk that nobody else gets.
+//
+// Only good is told, so nobody can be slandered. Who praises itself by other keys needs another network group for them, and
+// gains what everybody had without thanks.
+
+// KeyTag is the beginning of a PeerID: enough to tell the neighbours of one seed apart.
+type KeyTag [8]byte
+
+func tagOf(id transport.PeerID) KeyTag { return KeyTag(id[:len(KeyTag{})]) }
+
+// MaxThanks bounds the thanks of one message, maxThanked what is remembered of who was thanked at one seed.
+const (
+	MaxThanks  = 4
+	maxThanked = 64
+)
+
+// unthanked is how many chunks more than others a reader seems to have got that nobody thanked.
+const unthanked = 16
+
+// thanks returns whom to thank at a seed that does not know of it yet.
+func (c *Core) thanks(seed *neighbour) (all []KeyTag) {
+	for _, v := range c.neighbours {
+		if len(all) == MaxThanks || len(seed.thanked) == maxThanked {
+			break
+		}
+		if v.gave && !v.seed && !v.peer.ID.IsZero() && !slices.Contains(seed.thanked, v.id) {
+			seed.thanked = append(seed.thanked, v.id)
+			all = append(all, tagOf(v.peer.ID))
+		}
+	}
+	return all
+}
+
+// receiveThanks notes, at a seed, what v says of others.
+func (c *Core) receiveThanks(v *neighbour, tags []KeyTag) {
+	if !c.cfg.Seed {
+		return
+	}
+	for _, t := range tags {
+		if w := c.byTag[t]; w != nil && groupOf(w.peer.Addr.Addr()) != groupOf(v.peer.Addr.Addr()) {
+			w.praised = true
+		}
+	}
+}
+
+// onTrial reports whether v is to prove first that it serves others.
+func (c *Core) onTrial(v *neighbour) bool {
+	return c.cfg.Seed && !v.praised && v.served >= c.p.SeedTrial*max(c.blocks, 1)
+}
+
+// groupOf returns the network group of an address.
+func groupOf(a netip.Addr) netip.Prefix {
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+func appendThanks(b []byte, tags []KeyTag) []byte {
+	if len(tags) == 0 {
+		return b
+	}
+	b = append(b, byte(len(tags)))
+	for _, t := range tags {
+		b = append(b, t[:]...)
+	}
+	return b
+}
+
+func (r *reader) thanks(present bool) []KeyTag {
+	if !present {
+		return nil
+	}
+	tags := make([]KeyTag, r.count(MaxThanks))
+	for i := range tags {
+		copy(tags[i][:], r.bytes(len(tags[i])))
+	}
+	return tags
+}
