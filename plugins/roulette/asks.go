@@ -70,7 +70,7 @@ func (c *Core) overdue() {
 				c.departures.overdue(v, a.at)
 				c.stats.Late++
 			}
-			if age < hard {
+			if age < hard && !(age > lostAfter && c.fellSilent(v)) {
 				continue
 			}
 			if v.heard < a.at {

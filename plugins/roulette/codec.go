@@ -18,6 +18,7 @@ const (
 	flagBusy      = 1 << 1 // WELCOME
 	flagBlind     = 1 << 1 // DATA
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
+	flagSilent    = 1 << 2 // WELCOME: most leave without BYE
 	flagNeed      = 1 << 2 // HELLO: header wanted
 	flagProof     = 1 << 1 // HELLO: proof wanted
 	flagSwap      = 1 << 2 // DATA
@@ -54,7 +55,7 @@ func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 	case KindJoin:
 		return &Join{Object: r.object(), Grant: r.grant(flag(flagGrant))}
 	case KindWelcome:
-		return &Welcome{Header: r.header(flag(flagHeader)), Peers: r.intros(MaxIntros), Busy: flag(flagBusy)}
+		return &Welcome{Header: r.header(flag(flagHeader)), Peers: r.intros(MaxIntros), Busy: flag(flagBusy), Silent: flag(flagSilent)}
 	case KindHello:
 		m := &Hello{Object: r.object(), Class: r.u8(), Classes: r.u8(), Have: r.summary(MaxSummary), Grant: r.grant(flag(flagGrant)),
 			NeedHeader: flag(flagNeed), Proof: flag(flagProof), WantPeers: flag(flagWantPeers)}

@@ -63,6 +63,7 @@ func flagsOf(m Message) (f byte) {
 	case *Welcome:
 		set(flagHeader, m.Header != nil)
 		set(flagBusy, m.Busy)
+		set(flagSilent, m.Silent)
 	case *Hello:
 		set(flagGrant, m.Grant != nil)
 		set(flagNeed, m.NeedHeader)

@@ -77,6 +77,7 @@ func (c *Core) receiveWelcome(v *neighbour, m *Welcome) {
 	v.state = StateSecondHandshake
 	v.deadline = 0
 	v.busy = m.Busy
+	c.departures.told = m.Silent
 	if m.Header != nil && !c.adoptHeader(v, *m.Header) {
 		return
 	}

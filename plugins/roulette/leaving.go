@@ -11,16 +11,35 @@ const (
 	// taken to be leaving; who stays longer is stuck, and a source as good as any.
 	leaveTime = 250 * time.Millisecond
 	// lastWords is how many chunks short of complete a neighbour is taken to have left when it has been silent for silentTime,
-	// where readers leave without a word. After askAgain it is asked again: it may wait for us.
+	// where readers leave without a word; what it was asked longer ago than lostAfter is asked elsewhere. After askAgain it is
+	// asked again: it may wait for us.
 	lastWords  = 20
 	silentTime = 110 * time.Millisecond
+	lostAfter  = 150 * time.Millisecond
 	askAgain   = 2 * time.Second
 )
 
 // departures counts how neighbours leave.
 type departures struct {
-	byes   int // with BYE
-	silent int // gave something, let a request pass and were not heard since
+	byes   int  // with BYE
+	silent int  // gave something, let a request pass and were not heard since; at a seed: were given up as dead
+	told   bool // by a seed, that most leave in silence
+}
+
+// inSilence reports whether more neighbours left in silence than said BYE. A seed sees many leave, and tells newcomers, who did not see any.
+func (d *departures) inSilence() bool {
+	silent := d.silent
+	if d.told {
+		silent++
+	}
+	return silent > d.byes
+}
+
+// fade lets a seed forget how readers left long ago.
+func (d *departures) fade() {
+	if d.silent+d.byes > 64 {
+		d.silent, d.byes = d.silent/2, d.byes/2
+	}
 }
 
 // overdue notes that v, who gave something before, let a request pass in silence.
@@ -50,14 +69,21 @@ func (c *Core) noteNear(v *neighbour) {
 // nearlyDone reports whether v has left or will have before it could answer. Where most say BYE, silence near
 // the end means that a neighbour waits for its last chunks, and it is a source as any. So is who has everything and is still there.
 func (c *Core) nearlyDone(v *neighbour) bool {
-	switch lacks := c.n - v.count; {
+	switch {
 	case v.seed:
 		return false
 	case v.nearAt > 0 && c.now-v.nearAt < leaveTime:
 		return true
-	case lacks == 0 || lacks > lastWords || c.n < 2*lastWords || c.departures.silent <= c.departures.byes:
+	}
+	return c.fellSilent(v)
+}
+
+// fellSilent reports whether a reader near its end has left without a word, where readers leave so.
+func (c *Core) fellSilent(v *neighbour) bool {
+	lacks, silence := c.n-v.count, c.now-v.heard
+	switch {
+	case v.seed, lacks == 0, lacks > lastWords, c.n < 2*lastWords, !c.departures.inSilence():
 		return false
 	}
-	silence := c.now - v.heard
 	return silence > silentTime && silence < askAgain
 }

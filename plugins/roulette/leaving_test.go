@@ -53,3 +53,75 @@ func TestWhoIsTakenToHaveLeft(t *testing.T) {
 		t.Errorf("%d silent after one was heard again", c.departures.silent)
 	}
 }
+
+// A seed sees how readers leave, and tells newcomers, who begin with what they are told.
+func TestSeedTellsHowReadersLeave(t *testing.T) {
+	w := newCrowd(t)
+	welcome := func(i int) *Welcome {
+		t.Helper()
+		w.join(t, w.now, i)
+		w.Advance(w.now + 100*time.Millisecond)
+		for _, a := range w.Actions() {
+			if s, ok := a.(Send); ok {
+				if m, ok := s.Msg.(*Welcome); ok {
+					return m
+				}
+			}
+		}
+		t.Fatal("no WELCOME")
+		return nil
+	}
+	if welcome(1).Silent {
+		t.Error("silent before anybody left")
+	}
+	w.Advance(w.now + w.p.DeadAfter + time.Second)
+	if !welcome(2).Silent {
+		t.Error("not told of one that fell silent")
+	}
+	for i := range 2 {
+		w.Receive(w.now, w.join(t, w.now, 3+i), &Bye{})
+	}
+	if welcome(5).Silent {
+		t.Error("silent where more said BYE")
+	}
+	for range 100 {
+		w.departures.silent++
+		w.departures.fade()
+	}
+	if n := w.departures.silent + w.departures.byes; n > 64 {
+		t.Errorf("%d departures are remembered", n)
+	}
+
+	c, mem := newLonely(t, 128<<10)
+	h := mem.tree.Header()
+	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+	c.Receive(50*time.Millisecond, c.neighbours[0].id, &Welcome{Header: &h, Silent: true})
+	if !c.departures.inSilence() {
+		t.Error("the reader was told in vain")
+	}
+	c.departures.byes++
+	if c.departures.inSilence() {
+		t.Error("what it is told counts more than what it sees")
+	}
+}
+
+// What was asked of who left without a word is asked of others before it would be given up else.
+func TestWhatTheSilentWereAsked(t *testing.T) {
+	for _, inSilence := range []bool{false, true} {
+		c, _ := lacking(t, 64, 8, 8)
+		c.departures.told = inSilence
+		v := c.neighbours[1]
+		c.lat.n, c.lat.mean = 10, time.Second // others are slow
+		v.lat = c.lat
+		for i := range 10 {
+			v.have.drop(i + 20)
+			v.count--
+		}
+		c.ask(v, 5)
+		c.now += lostAfter + time.Millisecond
+		c.overdue()
+		if gone := len(v.asked) == 0 && c.free.has(5); gone != inSilence {
+			t.Errorf("in silence %t: given up %t", inSilence, gone)
+		}
+	}
+}

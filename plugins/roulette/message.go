@@ -123,7 +123,9 @@ type Welcome struct {
 	Header *chunker.Header
 	Peers  []Introduction
 	// Busy says that the seed has little to give: ask peers first.
-	Busy bool
+	// Silent says that most readers here leave without BYE.
+	Silent bool
+	Busy   bool
 }
 
 // Hello opens a neighbourhood: a first handshake that already asks. Class j of
