@@ -94,6 +94,21 @@ func TestFreeRiders(t *testing.T) {
 	}
 }
 
+// TestPoisonersAndFreeRiders: both in one swarm, where sixteen of forty are honest. All of them finish, no bad byte gets in, and free
+// riders take at least 3 times as long; honest readers take some 1.8 times as long as in the clean run (docs/adr/0026), which is
+// kept from growing.
+func TestPoisonersAndFreeRiders(t *testing.T) {
+	b := besideClean(t, seeds(64), func(c *Config) { c.Poisoners, c.FreeRiders = 0.3, 0.3 })
+	wasted := float64(b.bad) * 1024 / (float64(b.readers) * float64(forty(1).Size))
+	t.Logf("median of honest readers: %.2f s clean, %.2f s with 30 %% poisoners and 30 %% free riders (%.3f times); free riders' mean %.2f s (%.3f times), %.1f %% wasted", b.clean, b.honest, b.honest/b.clean, b.free, b.free/b.honest, wasted*100)
+	if b.honest > 2*b.clean {
+		t.Errorf("honest median %.3f times the clean run's, want at most 2", b.honest/b.clean)
+	}
+	if b.free < 3*b.honest {
+		t.Errorf("free riders are only %.2f times slower than honest readers, want 3", b.free/b.honest)
+	}
+}
+
 // TestFreeRidersLetThePoolStabilise: a stream of readers of whom 30 % serve nobody does not pile up.
 func TestFreeRidersLetThePoolStabilise(t *testing.T) {
 	if r := Run(Config{Seed: 1, Params: roulette.Tuned(), Size: 128 << 10, Rate: 16, FreeRiders: 0.3}); !r.Stable {
