@@ -13,9 +13,9 @@ func TestWhoOwesIsAsked(t *testing.T) {
 	if c.expect(near) >= c.expect(far) {
 		t.Fatal("the far one is asked first")
 	}
-	far.tab.sent(40 * BlockSize)
+	far.tab.sent(20 * BlockSize)
 	if c.expect(near) <= c.expect(far) {
-		t.Error("who owes 40 blocks is not asked before who is 30 ms nearer")
+		t.Error("who owes 20 blocks is not asked before who is 30 ms nearer")
 	}
 	far.link.rtt = near.link.rtt + mostDue + time.Millisecond
 	far.tab.sent(4000 * BlockSize)

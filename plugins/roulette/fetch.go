@@ -172,8 +172,8 @@ const strangerTime = 80 * time.Millisecond
 // A neighbour that owes us is asked before one that is a little faster: dueTime for each block of its debt, at most mostDue. Who is far
 // away is slower than all others; if it was never asked it could not pay, and would be given less and less.
 const (
-	dueTime = time.Millisecond
-	mostDue = 80 * time.Millisecond
+	dueTime = 2 * time.Millisecond
+	mostDue = 150 * time.Millisecond
 )
 
 // expect is how long v would take to answer a request made now, less what it is worth to be paid.
