@@ -18,7 +18,7 @@ const (
 	flagBusy      = 1 << 1 // WELCOME
 	flagBlind     = 1 << 1 // DATA
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
-	flagSilent    = 1 << 2 // WELCOME: most leave without BYE
+	flagSilent    = 1 << 2 // WELCOME, REQUEST: most leave without BYE
 	flagNeed      = 1 << 2 // HELLO: header wanted
 	flagProof     = 1 << 1 // HELLO: proof wanted
 	flagSwap      = 1 << 2 // DATA
@@ -62,7 +62,7 @@ func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 		r.bad = r.bad || m.Classes == 0 && m.Class != 0 || m.Classes > 0 && m.Class >= m.Classes
 		return m
 	case KindRequest:
-		return &Request{Asks: r.asks(MaxAsks), Have: r.summary(MaxSummary), WantPeers: flag(flagWantPeers), Thanks: r.thanks(flag(flagThanks))}
+		return &Request{Asks: r.asks(MaxAsks), Have: r.summary(MaxSummary), WantPeers: flag(flagWantPeers), Thanks: r.thanks(flag(flagThanks)), Silent: flag(flagSilent)}
 	case KindData:
 		return parseData(r, flag)
 	case KindProof:

@@ -72,6 +72,7 @@ func flagsOf(m Message) (f byte) {
 	case *Request:
 		set(flagWantPeers, m.WantPeers)
 		set(flagThanks, len(m.Thanks) > 0)
+		set(flagSilent, m.Silent)
 	case *Data:
 		set(flagBlind, m.Blind)
 		set(flagSwap, m.Swap != 0)

@@ -293,7 +293,7 @@ func (c *Core) flushAsks() {
 			m.Have = c.coveredSummary(MaxSummary)
 		}
 		if v.seed {
-			m.Thanks = c.thanks(v)
+			m.Thanks, m.Silent = c.thanks(v), c.departures.seenSilent()
 		}
 		c.told(v)
 		c.send(v, m)

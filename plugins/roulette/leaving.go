@@ -22,25 +22,33 @@ const (
 // departures counts how neighbours leave.
 type departures struct {
 	byes   int  // with BYE
-	silent int  // gave something, let a request pass and were not heard since; at a seed: were given up as dead
+	silent int  // gave something, let a request pass and were not heard since; at a seed: readers who saw most leave so
 	told   bool // by a seed, that most leave in silence
 }
 
-// inSilence reports whether more neighbours left in silence than said BYE. A seed sees many leave, and tells newcomers, who did not see any.
+// seenSilent reports whether more neighbours left in silence than said BYE.
+func (d *departures) seenSilent() bool { return d.silent > d.byes }
+
+// inSilence is the same for a newcomer, too, who has not seen any leave yet and was told by the seed.
 func (d *departures) inSilence() bool {
-	silent := d.silent
-	if d.told {
-		silent++
-	}
-	return silent > d.byes
+	return d.seenSilent() || d.told && d.silent == d.byes
 }
 
-// fade lets a seed forget how readers left long ago.
-func (d *departures) fade() {
-	if d.silent+d.byes > 64 {
+// hearSilence notes at a seed that a reader saw most of its neighbours leave in silence. The seed cannot tell itself who left and
+// who has nothing to say to it. What was long ago counts less.
+func (c *Core) hearSilence(v *neighbour) {
+	d := &c.departures
+	if !c.cfg.Seed || v.sawSilent {
+		return
+	}
+	v.sawSilent = true
+	if d.silent++; d.silent+d.byes > departuresKept {
 		d.silent, d.byes = d.silent/2, d.byes/2
 	}
 }
+
+// departuresKept is of how many departures a seed makes up its mind.
+const departuresKept = 64
 
 // overdue notes that v, who gave something before, let a request pass in silence.
 func (d *departures) overdue(v *neighbour, at time.Duration) {

@@ -59,14 +59,16 @@ func TestSeedTellsHowReadersLeave(t *testing.T) {
 	w := newCrowd(t)
 	welcome := func(i int) *Welcome {
 		t.Helper()
-		w.join(t, w.now, i)
-		w.Advance(w.now + 100*time.Millisecond)
-		for _, a := range w.Actions() {
-			if s, ok := a.(Send); ok {
-				if m, ok := s.Msg.(*Welcome); ok {
-					return m
+		id := w.join(t, w.now, i)
+		for range 100 {
+			for _, a := range w.Actions() {
+				if s, ok := a.(Send); ok && s.To == id {
+					if m, ok := s.Msg.(*Welcome); ok {
+						return m
+					}
 				}
 			}
+			w.Advance(w.now + 10*time.Millisecond)
 		}
 		t.Fatal("no WELCOME")
 		return nil
@@ -75,20 +77,23 @@ func TestSeedTellsHowReadersLeave(t *testing.T) {
 		t.Error("silent before anybody left")
 	}
 	w.Advance(w.now + w.p.DeadAfter + time.Second)
-	if !welcome(2).Silent {
-		t.Error("not told of one that fell silent")
+	if welcome(2).Silent {
+		t.Error("silent since one has nothing to say to the seed")
 	}
-	for i := range 2 {
-		w.Receive(w.now, w.join(t, w.now, 3+i), &Bye{})
+	for range 2 {
+		w.Receive(w.now, w.join(t, w.now, 3), &Request{Silent: true}) // one reader, twice
 	}
+	if !welcome(4).Silent {
+		t.Error("not told of what a reader saw")
+	}
+	w.Receive(w.now, w.join(t, w.now, 3), &Bye{})
 	if welcome(5).Silent {
 		t.Error("silent where more said BYE")
 	}
-	for range 100 {
-		w.departures.silent++
-		w.departures.fade()
+	for i := range 2 * departuresKept {
+		w.Receive(w.now, w.join(t, w.now, 10+i), &Request{Silent: true})
 	}
-	if n := w.departures.silent + w.departures.byes; n > 64 {
+	if n := w.departures.silent + w.departures.byes; n > departuresKept {
 		t.Errorf("%d departures are remembered", n)
 	}
 
@@ -98,6 +103,9 @@ func TestSeedTellsHowReadersLeave(t *testing.T) {
 	c.Receive(50*time.Millisecond, c.neighbours[0].id, &Welcome{Header: &h, Silent: true})
 	if !c.departures.inSilence() {
 		t.Error("the reader was told in vain")
+	}
+	if c.departures.seenSilent() {
+		t.Error("it tells what it was told")
 	}
 	c.departures.byes++
 	if c.departures.inSilence() {

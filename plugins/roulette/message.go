@@ -150,6 +150,8 @@ type Request struct {
 	Have      []byte
 	// Thanks names, to a seed, who gave the sender something that was proved; at most MaxThanks.
 	Thanks []KeyTag
+	// Silent says to a seed that of the sender's neighbours more left without a word than with BYE.
+	Silent bool
 }
 
 // Data carries a run of blocks of one chunk, mostly one block, and everything a neighbour should know besides.

@@ -115,6 +115,7 @@ type neighbour struct {
 	gave      bool          // something of it was proved
 	praised   bool          // at a seed: a reader said that it gives
 	thanked   []NeighbourID // at a seed of ours: whom we thanked there
+	sawSilent bool          // at a seed: it said that most of its neighbours leave in silence
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 	greeted   bool          // we sent it HELLO
 

@@ -170,19 +170,13 @@ func (c *Core) drop(v *neighbour, why error) {
 	switch why {
 	case ErrSilent:
 		c.stats.Dead++
-		if c.cfg.Seed {
-			c.departures.silent++
-			c.departures.fade()
-		}
 		if v.delivered == 0 { // one that delivered may only have been slow for a moment
 			c.rest(v, rest{c.now + restTime, false})
 		}
 	case ErrUseless:
 		c.rest(v, rest{c.now + restTime, true})
 	case ErrBye: // others still recommend it for a while
-		if c.departures.byes++; c.cfg.Seed {
-			c.departures.fade()
-		}
+		c.departures.byes++
 		c.rest(v, rest{c.now + byeTime, false})
 	}
 	c.emit(Drop{v.id, v.peer, why})

@@ -20,6 +20,9 @@ func (c *Core) receiveTuned(v *neighbour, m Message) {
 		c.noteWish(v, m.WantPeers)
 		c.learnHave(v, m.Have)
 		c.receiveThanks(v, m.Thanks)
+		if m.Silent {
+			c.hearSilence(v)
+		}
 		c.receiveAsks(v, m.Asks)
 	case *Data:
 		c.receiveData(v, m)
