@@ -112,7 +112,7 @@ func (c *Core) rank(v *neighbour) (rank int64) {
 	q := &v.queued[0]
 	if c.cfg.Seed {
 		rank = int64(v.served) - int64((c.now-q.at)/ageTime)
-		if c.onTrial(v) {
+		if c.onTrial(v, q.at) {
 			rank += unthanked * int64(c.blocks)
 		}
 	} else {

@@ -3,6 +3,7 @@ package roulette
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"nt/transport"
 )
@@ -25,8 +26,12 @@ const (
 	maxThanked = 64
 )
 
-// unthanked is how many chunks more than others a reader seems to have got that nobody thanked.
-const unthanked = 16
+// unthanked is how many chunks more than others a reader seems to have got that nobody thanked, and trialWait how long a request may
+// wait for that reason: an honest reader among many who only take may have nobody to speak for it.
+const (
+	unthanked = 16
+	trialWait = 2 * time.Second
+)
 
 // thanks returns whom to thank at a seed that does not know of it yet.
 func (c *Core) thanks(seed *neighbour) (all []KeyTag) {
@@ -54,9 +59,10 @@ func (c *Core) receiveThanks(v *neighbour, tags []KeyTag) {
 	}
 }
 
-// onTrial reports whether v is to prove first that it serves others.
-func (c *Core) onTrial(v *neighbour) bool {
-	return c.cfg.Seed && !v.praised && v.served >= c.p.SeedTrial*max(c.blocks, 1)
+// onTrial reports whether v is to prove first that it serves others, before its request of that time is served. Readers of tiny
+// objects are gone before anybody could thank them.
+func (c *Core) onTrial(v *neighbour, at time.Duration) bool {
+	return c.cfg.Seed && c.n > tinyChunks && !v.praised && v.served >= c.p.SeedTrial*c.blocks && c.now-at < trialWait
 }
 
 // groupOf returns the network group of an address.

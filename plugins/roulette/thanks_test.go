@@ -46,13 +46,15 @@ func TestWhoIsOnTrial(t *testing.T) {
 		served  int
 		praised bool
 		seed    bool
+		waits   time.Duration
 		trial   bool
 	}{
-		{0, false, true, false}, {w.p.SeedTrial - 1, false, true, false}, {w.p.SeedTrial, false, true, true},
-		{100, true, true, false}, {100, false, false, false},
+		{0, false, true, 0, false}, {w.p.SeedTrial - 1, false, true, 0, false}, {w.p.SeedTrial, false, true, 0, true},
+		{100, true, true, 0, false}, {100, false, false, 0, false}, {100, false, true, trialWait, false},
 	} {
 		v.served, v.praised, w.cfg.Seed = x.served, x.praised, x.seed
-		if got := w.onTrial(v); got != x.trial {
+		w.now = 10 * time.Second
+		if got := w.onTrial(v, w.now-x.waits); got != x.trial {
 			t.Errorf("%+v: on trial: %t", x, got)
 		}
 	}

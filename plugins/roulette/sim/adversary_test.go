@@ -95,7 +95,7 @@ func TestFreeRiders(t *testing.T) {
 }
 
 // TestPoisonersAndFreeRiders: both in one swarm, where sixteen of forty are honest. All of them finish, no bad byte gets in, and free
-// riders take at least 3 times as long; honest readers take some 1.8 times as long as in the clean run (docs/adr/0026), which is
+// riders take at least 3 times as long; honest readers take some 1.9 times as long as in the clean run (docs/adr/0026), which is
 // kept from growing.
 func TestPoisonersAndFreeRiders(t *testing.T) {
 	b := besideClean(t, seeds(64), func(c *Config) { c.Poisoners, c.FreeRiders = 0.3, 0.3 })
