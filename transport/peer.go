@@ -44,3 +44,14 @@ type Peer struct {
 
 // Speaks reports whether the peer announced the transport of that name.
 func (p Peer) Speaks(name string) bool { return slices.Contains(p.Transports, name) }
+
+// NetworkGroup returns the network an address counts in where one owner must not count as many: the /24 of an IPv4 address, the /48 of
+// an IPv6 one.
+func NetworkGroup(a netip.Addr) netip.Prefix {
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, _ := a.Prefix(bits) // fails for the zero Addr only
+	return p
+}

@@ -36,7 +36,7 @@ type tab struct {
 // a network of their own (IPv4: /24, IPv6: /48) share their group's account, so
 // that new keys from one place do not each get a fresh tab.
 func (l *Ledger) open(p transport.Peer) tab {
-	t := tab{group: l.groups.get(groupOf(p.Addr.Addr()))}
+	t := tab{group: l.groups.get(transport.NetworkGroup(p.Addr.Addr()))}
 	if p.ID.IsZero() {
 		t.key = new(Account)
 	} else {

@@ -1,7 +1,6 @@
 package roulette
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -53,7 +52,7 @@ func (c *Core) receiveThanks(v *neighbour, tags []KeyTag) {
 		return
 	}
 	for _, t := range tags {
-		if w := c.byTag[t]; w != nil && groupOf(w.peer.Addr.Addr()) != groupOf(v.peer.Addr.Addr()) {
+		if w := c.byTag[t]; w != nil && transport.NetworkGroup(w.peer.Addr.Addr()) != transport.NetworkGroup(v.peer.Addr.Addr()) {
 			w.praised = true
 		}
 	}
@@ -63,16 +62,6 @@ func (c *Core) receiveThanks(v *neighbour, tags []KeyTag) {
 // objects are gone before anybody could thank them.
 func (c *Core) onTrial(v *neighbour, at time.Duration) bool {
 	return c.cfg.Seed && c.n > tinyChunks && !v.praised && v.served >= c.p.SeedTrial*c.blocks && c.now-at < trialWait
-}
-
-// groupOf returns the network group of an address.
-func groupOf(a netip.Addr) netip.Prefix {
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	p, _ := a.Prefix(bits)
-	return p
 }
 
 func appendThanks(b []byte, tags []KeyTag) []byte {

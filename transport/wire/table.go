@@ -91,7 +91,7 @@ func (n *Node) crowded(handle uint32) bool {
 func (n *Node) admit(addr netip.Addr, handle uint32) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	g := group(addr)
+	g := transport.NetworkGroup(addr)
 	if n.closed || n.conf.Accept == nil || len(n.sessions) >= n.conf.MaxSessions || n.groups[g] >= n.conf.MaxPerGroup {
 		return false
 	}
@@ -113,18 +113,8 @@ func (n *Node) ungrant(handle uint32) {
 }
 
 func (n *Node) releaseGroup(a netip.Addr) {
-	g := group(a)
+	g := transport.NetworkGroup(a)
 	if n.groups[g]--; n.groups[g] <= 0 {
 		delete(n.groups, g)
 	}
-}
-
-// group returns the network group an address counts in: /24 or /48.
-func group(a netip.Addr) netip.Prefix {
-	bits := 24
-	if a.Is6() {
-		bits = 48
-	}
-	p, _ := a.Prefix(bits)
-	return p
 }
