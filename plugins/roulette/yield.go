@@ -57,10 +57,10 @@ func (c *Core) queueMost() time.Duration {
 	}
 	burst := float64(c.burst()*BlockSize) * float64(time.Second)
 	most = min(most, c.p.QueueMost+time.Duration(burstsQueued*burst/c.down.rate))
-	if c.peak.most == 0 {
-		return most
+	if link := c.peak.rate(); link > 0 {
+		most = max(most, min(longestQueue, time.Duration(burstsLeast*burst/link)))
 	}
-	return max(most, min(longestQueue, time.Duration(burstsLeast*burst/max(c.peak.rate(), c.down.rate))))
+	return most
 }
 
 // burstsQueued is how many neighbours' chunks may come at once, burstsLeast how many may queue on any link.

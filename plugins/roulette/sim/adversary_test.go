@@ -104,6 +104,9 @@ func TestPoisonersAndFreeRiders(t *testing.T) {
 	if b.honest > 2*b.clean {
 		t.Errorf("honest median %.3f times the clean run's, want at most 2", b.honest/b.clean)
 	}
+	if wasted > 0.11 {
+		t.Errorf("%.1f %% of the content was fetched in vain, want at most 11 %%", wasted*100)
+	}
 	if b.free < 3*b.honest {
 		t.Errorf("free riders are only %.2f times slower than honest readers, want 3", b.free/b.honest)
 	}
