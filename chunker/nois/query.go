@@ -99,21 +99,25 @@ func (s *Set) Top(k int, limit uint32) []Interval {
 		return nil
 	}
 	top := make([]Interval, 0, min(k, s.intervals)) // longest first
-	for iv := range s.All() {
-		if iv.Start >= limit {
-			break
-		}
-		iv.End = min(iv.End, limit)
-		if len(top) == k && iv.Len() <= top[k-1].Len() {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(top, iv.Len(), func(t Interval, n int) int {
-			if t.Len() >= n {
-				return -1
+	least := uint32(0)                              // what is no longer has no place
+	for at := s.first(); at != 0; {
+		n := &s.nodes[at.index()]
+		for i := range n.n {
+			start, end := n.key[i], min(n.val[i], limit)
+			if start >= limit {
+				at = 0
+				break
 			}
-			return 1
-		})
-		top = slices.Insert(top[:min(len(top), k-1)], at, iv)
+			if end-start <= least {
+				continue
+			}
+			if top = putByLength(top, k, Interval{start, end}); len(top) == k {
+				least = uint32(top[k-1].Len())
+			}
+		}
+		if at != 0 {
+			at = n.right
+		}
 	}
 	slices.SortFunc(top, func(a, b Interval) int {
 		if a.Start < b.Start {
@@ -122,4 +126,13 @@ func (s *Set) Top(k int, limit uint32) []Interval {
 		return 1
 	})
 	return top
+}
+
+// putByLength puts iv into top, the longest first, behind those of its length; of more than k the last is dropped.
+func putByLength(top []Interval, k int, iv Interval) []Interval {
+	at := len(top)
+	for at > 0 && top[at-1].Len() < iv.Len() {
+		at--
+	}
+	return slices.Insert(top[:min(len(top), k-1)], at, iv)
 }

@@ -65,25 +65,25 @@ type Core struct {
 	out []Action
 
 	// The object.
-	header    chunker.Header
-	known     bool // header
-	n         int  // chunks
-	blocks    int  // of a whole chunk
-	have      *nois.Set
-	bits      bitset
-	free      bitset   // missing and not asked for
-	avail     []uint16 // neighbours that hold each chunk
-	reserved  []uint8  // neighbours each missing chunk is asked of
-	lent      []uint8  // swaps each MetaChunk is kept for
-	missing   int
-	unserved  int // at a seed: chunks that nobody was given yet
-	done      bool
-	failed    bool
-	partials  map[int]*partial
-	held      []heldBlock // blocks that wait for a header or a proof
-	proofAsk  map[int]time.Duration
-	summary   []byte // cached for DATA
-	inSummary int
+	header   chunker.Header
+	known    bool // header
+	n        int  // chunks
+	blocks   int  // of a whole chunk
+	have     *nois.Set
+	bits     bitset
+	free     bitset   // missing and not asked for
+	avail    []uint16 // neighbours that hold each chunk
+	reserved []uint8  // neighbours each missing chunk is asked of
+	lent     []uint8  // swaps each MetaChunk is kept for
+	missing  int
+	unserved int // at a seed: chunks that nobody was given yet
+	done     bool
+	failed   bool
+	partials map[int]*partial
+	held     []heldBlock // blocks that wait for a header or a proof
+	proofAsk map[int]time.Duration
+	digest   *digest // for DATA's have summaries, of inDigest chunks
+	inDigest int
 
 	// Neighbours, in order of arrival.
 	neighbours []*neighbour

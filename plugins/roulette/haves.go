@@ -81,19 +81,32 @@ func addRange(lo, hi int, add func(word int, mask uint64)) {
 	}
 }
 
-// appendSummary appends the have summary of an object of n chunks in at most max
-// bytes. What does not fit is told another time: of many intervals the longest
-// four go and four from a random place, so that a neighbour who adds up what it
+// digest is what a have summary is made of that changes with the holdings only, and takes a walk over all of them.
+type digest struct {
+	whole   []byte          // the summary, if all of it fits
+	longest []nois.Interval // else the four longest intervals
+}
+
+// digestOf prepares summaries of at most max bytes of an object of n chunks.
+func digestOf(s *nois.Set, n, max int) *digest {
+	b := s.AppendSummary(nil, uint32(n))
+	switch {
+	case len(b) <= max && (b[0] == summaryBitmap || s.Intervals() <= nois.MaxWireIntervals):
+		return &digest{whole: b}
+	case max > nois.BitmapSize(uint32(n)) && n <= nois.MaxBitmapChunks:
+		return &digest{whole: s.AppendBitmap([]byte{summaryBitmap}, uint32(n))}
+	}
+	return &digest{longest: s.Top(4, uint32(n))}
+}
+
+// summary returns a have summary of s in at most max bytes. What does not fit is told another time: of many
+// intervals the longest four go and four from a random place, so that a neighbour who adds up what it
 // hears learns all of them.
-func appendSummary(b []byte, s *nois.Set, n, max int, rng *rand.Rand) []byte {
-	base := len(b)
-	if b = s.AppendSummary(b, uint32(n)); len(b)-base <= max && (b[base] == summaryBitmap || s.Intervals() <= nois.MaxWireIntervals) {
-		return b
+func (d *digest) summary(s *nois.Set, n, max int, rng *rand.Rand) []byte {
+	if d.whole != nil {
+		return d.whole
 	}
-	if b = b[:base]; max > nois.BitmapSize(uint32(n)) && n <= nois.MaxBitmapChunks {
-		return s.AppendBitmap(append(b, summaryBitmap), uint32(n))
-	}
-	some := nois.Of(s.Top(4, uint32(n))...)
+	some := nois.Of(d.longest...)
 	for at, k := uint32(rng.IntN(n)), 0; k < 4; k++ {
 		iv, ok := s.NextPresent(at)
 		if !ok {
@@ -102,11 +115,17 @@ func appendSummary(b []byte, s *nois.Set, n, max int, rng *rand.Rand) []byte {
 		some.AddRange(iv)
 		at = iv.End
 	}
+	b := make([]byte, 0, max)
 	for k := nois.MaxWireIntervals; ; k-- {
-		if b = some.AppendTop(append(b[:base], summaryIntervals), k); len(b)-base <= max {
+		if b = some.AppendTop(append(b[:0], summaryIntervals), k); len(b) <= max {
 			return b
 		}
 	}
+}
+
+// summaryOf returns the have summary of an object of n chunks in at most max bytes.
+func summaryOf(s *nois.Set, n, max int, rng *rand.Rand) []byte {
+	return digestOf(s, n, max).summary(s, n, max, rng)
 }
 
 // rarest returns the chunk of cand (a word at a time, from a random word on)

@@ -215,7 +215,7 @@ func TestSummaryTellsEverythingInTime(t *testing.T) {
 		}
 		heard := newBitset(n)
 		for round := 0; ; round++ {
-			s := appendSummary(nil, set, n, MaxSummary, rng)
+			s := summaryOf(set, n, MaxSummary, rng)
 			if len(s) > MaxSummary {
 				t.Fatalf("%d chunks: summary of %d bytes", n, len(s))
 			}

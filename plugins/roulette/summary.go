@@ -7,11 +7,10 @@ func (c *Core) mySummary() []byte {
 	if !c.known {
 		return nil
 	}
-	if c.summary == nil || c.inSummary != c.n-c.missing || c.n > 8*MaxSummaryData {
-		c.summary = appendSummary(make([]byte, 0, MaxSummaryData), c.have, c.n, MaxSummaryData, c.rng)
-		c.inSummary = c.n - c.missing
+	if have := c.n - c.missing; c.digest == nil || c.inDigest != have {
+		c.digest, c.inDigest = digestOf(c.have, c.n, MaxSummaryData), have
 	}
-	return c.summary
+	return c.digest.summary(c.have, c.n, MaxSummaryData, c.rng)
 }
 
 // coveredSummary tells what need not be sent: what is there and what is under way.
@@ -22,7 +21,7 @@ func (c *Core) coveredSummary(max int) []byte {
 			covered.Add(uint32(i))
 		}
 	}
-	return appendSummary(nil, covered, c.n, max, c.rng)
+	return summaryOf(covered, c.n, max, c.rng)
 }
 
 // fullSummary is the have summary for messages with room.
@@ -30,7 +29,7 @@ func (c *Core) fullSummary() []byte {
 	if !c.known {
 		return nil
 	}
-	return appendSummary(nil, c.have, c.n, MaxSummary, c.rng)
+	return summaryOf(c.have, c.n, MaxSummary, c.rng)
 }
 
 // learnHave adds what a have summary tells to what v holds.
