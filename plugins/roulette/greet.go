@@ -108,7 +108,7 @@ func (c *Core) greet(v *neighbour) {
 	c.send(v, m)
 	if !e.pushed && c.pacesAll() {
 		e.pushed = true
-		c.queuePushes(v)
+		c.queuePushes(v, len(m.Peers))
 	}
 }
 
@@ -120,7 +120,7 @@ func (c *Core) pushesFirst(v *neighbour, e *member) bool {
 	}
 	if !e.pushed {
 		e.pushed = true
-		c.queuePushes(v)
+		c.queuePushes(v, 0)
 		if len(v.queued) > 0 {
 			v.queued[0].Proof, v.needHeader = true, true
 		}
@@ -156,8 +156,9 @@ func (c *Core) crowdWaits() bool {
 	return len(c.members.overdue(c.now, longWait, c.p.SeedCrowd+1)) > c.p.SeedCrowd
 }
 
-// queuePushes lets the seed's first chunks follow the WELCOME, few when many wait.
-func (c *Core) queuePushes(v *neighbour) {
+// queuePushes lets the seed's first chunks follow the WELCOME, few when many wait. Their proofs go along, unless those
+// that the WELCOME named bring most proofs with what they answer first.
+func (c *Core) queuePushes(v *neighbour, named int) {
 	n, waiting := 0, c.queuedBlocks()
 	switch {
 	case len(c.members.of) <= c.p.SeedCrowd:
@@ -170,9 +171,9 @@ func (c *Core) queuePushes(v *neighbour) {
 	if c.n <= tinyChunks {
 		n = max(n, min(c.affordable(), c.n))
 	}
-	crowd := len(c.members.of) > c.p.SeedCrowd && c.unserved == 0 // else nobody else has the proof
+	others := len(c.members.of) > c.p.SeedCrowd && c.unserved == 0 && 2*named >= c.header.NumMetaChunks() // bring proofs
 	for range min(n, c.n, c.p.SeedChunks) {
-		v.queued = append(v.queued, want{Ask: Ask{Proof: !crowd}, blind: true, push: true, classes: 1, at: c.now})
+		v.queued = append(v.queued, want{Ask: Ask{Proof: !others}, blind: true, push: true, classes: 1, at: c.now})
 	}
 }
 
