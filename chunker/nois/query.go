@@ -100,13 +100,13 @@ func (s *Set) Top(k int, limit uint32) []Interval {
 	}
 	top := make([]Interval, 0, min(k, s.intervals)) // longest first
 	least := uint32(0)                              // what is no longer has no place
-	for at := s.first(); at != 0; {
+scan:
+	for at := s.first(); at != 0; at = s.nodes[at.index()].right {
 		n := &s.nodes[at.index()]
 		for i := range n.n {
 			start, end := n.key[i], min(n.val[i], limit)
 			if start >= limit {
-				at = 0
-				break
+				break scan
 			}
 			if end-start <= least {
 				continue
@@ -114,9 +114,6 @@ func (s *Set) Top(k int, limit uint32) []Interval {
 			if top = putByLength(top, k, Interval{start, end}); len(top) == k {
 				least = uint32(top[k-1].Len())
 			}
-		}
-		if at != 0 {
-			at = n.right
 		}
 	}
 	slices.SortFunc(top, func(a, b Interval) int {

@@ -171,9 +171,9 @@ func (c *Core) queuePushes(v *neighbour, named int) {
 	if c.n <= tinyChunks {
 		n = max(n, min(c.affordable(), c.n))
 	}
-	others := len(c.members.of) > c.p.SeedCrowd && c.unserved == 0 && 2*named >= c.header.NumMetaChunks() // bring proofs
+	othersProve := len(c.members.of) > c.p.SeedCrowd && c.unserved == 0 && 2*named >= c.header.NumMetaChunks()
 	for range min(n, c.n, c.p.SeedChunks) {
-		v.queued = append(v.queued, want{Ask: Ask{Proof: !others}, blind: true, push: true, classes: 1, at: c.now})
+		v.queued = append(v.queued, want{Ask: Ask{Proof: !othersProve}, blind: true, push: true, classes: 1, at: c.now})
 	}
 }
 
