@@ -241,8 +241,9 @@ func TestSeveralNodes(t *testing.T) {
 	await(t, func() bool { return count(t, a, "DBSIZE") == keys+3 }) // every key's statements, nodes, born, secret
 	share := c.Stats(time.Now()).Peers
 	c.kill()
-	if m, ref, _ := say("just after one was killed", a, b); m != 0 || ref == 0 {
-		t.Errorf("%d missing, %d refused: the others cannot know yet", m, ref)
+	m, ref, _ := say("just after one was killed", a, b)
+	if noticed := !a.LostAt().IsZero() || !b.LostAt().IsZero(); m+ref != 2*share || m != 0 && !noticed { // on a slow machine they notice meanwhile
+		t.Errorf("%d missing, %d refused, noticed: %v; its share was %d, and is refused until then", m, ref, noticed, share)
 	}
 	await(t, sees(a, b))
 	await(t, func() bool { return !a.LostAt().IsZero() && !b.LostAt().IsZero() })
