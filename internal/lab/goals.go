@@ -239,7 +239,7 @@ func (s *Runs) judge(g Goal) (figure, verdict string) {
 			return "", ""
 		}
 		if !g.Unstable && !r.Stable {
-			return fmt.Sprintf("%s stable at %g/s: %d of %d done%s", notStable(r), r.Rate, r.Done, r.Readers, because(r)), "**no**"
+			return fmt.Sprintf("%s: %d of %d done%s", undone(r), r.Done, r.Readers, because(r)), "**no**"
 		}
 		rs = append(rs, r)
 	}
@@ -248,6 +248,14 @@ func (s *Runs) judge(g Goal) (figure, verdict string) {
 		return figure, "yes"
 	}
 	return figure, "**no**"
+}
+
+// undone says what did not come about: a stable pool, or that a crowd is served.
+func undone(r Result) string {
+	if r.Rate == 0 {
+		return notStable(r) + " all in time"
+	}
+	return fmt.Sprintf("%s stable at %g/s", notStable(r), r.Rate)
 }
 
 func because(r Result) string {
