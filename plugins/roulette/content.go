@@ -31,6 +31,9 @@ const (
 	maxHeldBytes = 1 << 20
 )
 
+// proofRetry is how long a proof that was asked for may take.
+const proofRetry = 300 * time.Millisecond
+
 func (c *Core) blocksOf(i int) int {
 	return blocksIn(c.header.ChunkLen(i))
 }
@@ -167,6 +170,54 @@ func (c *Core) retryHeld() {
 	}
 }
 
+// wantProof asks v for the proof of a MetaChunk, unless somebody was just asked.
+func (c *Core) wantProof(v *neighbour, meta int) {
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+		return
+	}
+	if v.seed || c.byID[v.id] == nil {
+		v = c.prover(v, meta)
+	}
+	if v == nil {
+		return
+	}
+	c.proofAsk[meta] = c.now
+	c.send(v, &Request{Asks: []Ask{{Chunk: uint32(meta * chunker.ChunksPerMeta), ProofOnly: true}}})
+}
+
+// prover returns a reader that holds a chunk of the MetaChunk, and so its proof,
+// rather than the seed v, which is asked by everybody.
+func (c *Core) prover(v *neighbour, meta int) *neighbour {
+	mask := uint64(1<<chunker.ChunksPerMeta-1) << (meta * chunker.ChunksPerMeta % 64)
+	var best *neighbour
+	for _, w := range c.neighbours {
+		if w.seed || w.delivered == 0 || w.have[meta*chunker.ChunksPerMeta/64]&mask == 0 {
+			continue
+		}
+		if best == nil || c.expect(w) < c.expect(best) {
+			best = w
+		}
+	}
+	if best == nil && c.byID[v.id] != nil {
+		return v
+	}
+	return best
+}
+
+// lacksProof reports whether the proof of chunk i is missing and nobody was asked,
+// and notes that somebody is now.
+func (c *Core) lacksProof(i int) bool {
+	meta := chunker.MetaOf(i)
+	if c.cfg.Content.HasProof(meta) {
+		return false
+	}
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+		return false
+	}
+	c.proofAsk[meta] = c.now
+	return true
+}
+
 // receiveProof takes a header and the hashes of a MetaChunk.
 func (c *Core) receiveProof(v *neighbour, m *Proof) {
 	if m.Header != nil && !c.adoptHeader(v, *m.Header) {
@@ -181,7 +232,6 @@ func (c *Core) receiveProof(v *neighbour, m *Proof) {
 	}
 	switch {
 	case err == nil:
-		delete(c.proofAsk, int(m.Meta))
 		c.retryHeld()
 	case isFault(err):
 		c.ban(v, ErrPoison)

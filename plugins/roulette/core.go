@@ -81,7 +81,7 @@ type Core struct {
 	failed   bool
 	partials map[int]*partial
 	held     []heldBlock // blocks that wait for a header or a proof
-	proofAsk map[int]proofAsked
+	proofAsk map[int]time.Duration
 	digest   *digest // for DATA's have summaries, of inDigest chunks
 	inDigest int
 
@@ -129,7 +129,7 @@ func New(cfg Config) *Core {
 		bannedKeys: make(map[transport.PeerID]bool),
 		resting:    make(map[netip.AddrPort]rest),
 		partials:   make(map[int]*partial),
-		proofAsk:   make(map[int]proofAsked),
+		proofAsk:   make(map[int]time.Duration),
 	}
 	if h, ok := cfg.Content.Header(); ok {
 		c.learnHeader(h)

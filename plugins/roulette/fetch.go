@@ -208,7 +208,7 @@ func (c *Core) ask(v *neighbour, i int) int {
 		a.First, a.Count = uint8(first), uint8(end-first)
 		count = end - first
 	}
-	a.Proof = !v.busy && c.lacksProof(v, i)
+	a.Proof = !v.busy && c.lacksProof(i)
 	if len(v.asks) == 0 {
 		v.asksAt = c.now
 	}

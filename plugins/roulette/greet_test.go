@@ -191,3 +191,22 @@ func TestQueuesOfGuestsAreBounded(t *testing.T) {
 		t.Errorf("%d and %d places for three guests", len(m.unnamed), len(m.named))
 	}
 }
+
+// What a seed pushes comes with its proof where those it introduces are too few to bring it.
+func TestProofsGoWithWhatIsPushed(t *testing.T) {
+	for named, proof := range map[int]bool{0: true, 3: true, 4: false, 10: false} {
+		w := newCrowd(t)
+		for i := range w.p.SeedCrowd + 1 {
+			w.join(t, 0, i)
+		}
+		v := w.neighbours[0]
+		v.queued, w.unserved = nil, 0
+		w.queuePushes(v, named)
+		if len(v.queued) == 0 {
+			t.Fatalf("%d named: nothing is pushed", named)
+		}
+		if got := v.queued[0].Proof; got != proof {
+			t.Errorf("%d named of 8 MetaChunks: proof pushed: %v, want %v", named, got, proof)
+		}
+	}
+}

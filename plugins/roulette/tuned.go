@@ -83,7 +83,7 @@ func (c *Core) hello(v *neighbour, j, k int) {
 	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
 	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil && (!c.known || open < c.missing) {
 		m.Class, m.Classes = c.class(j, k)
-		m.Proof = c.helloProof(v, j, k)
+		m.Proof = c.helloProof(j, k)
 		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
 	}
 	v.deadline = c.now + c.p.HelloRetry
@@ -109,7 +109,7 @@ func (c *Core) class(j, k int) (class, classes uint8) {
 
 // helloProof reports whether the answer to class j of k should come with a proof: only
 // the first class of a MetaChunk, and only if nobody was asked for that yet.
-func (c *Core) helloProof(v *neighbour, j, k int) bool {
+func (c *Core) helloProof(j, k int) bool {
 	if !c.known {
 		return true
 	}
@@ -118,12 +118,12 @@ func (c *Core) helloProof(v *neighbour, j, k int) bool {
 		lo, hi := classBounds(j, k, metas)
 		wanted := false
 		for m := lo; m < hi; m++ {
-			wanted = c.lacksProof(v, m*chunker.ChunksPerMeta) || wanted
+			wanted = c.lacksProof(m*chunker.ChunksPerMeta) || wanted
 		}
 		return wanted
 	}
 	meta, part, _ := sharedMeta(j, k, metas)
-	return part == 0 && c.lacksProof(v, meta*chunker.ChunksPerMeta)
+	return part == 0 && c.lacksProof(meta*chunker.ChunksPerMeta)
 }
 
 // receiveHello answers a greeting with data if there is any, else with STATUS.
@@ -192,7 +192,6 @@ func (c *Core) blindRefused(v *neighbour) {
 		}
 	}
 	v.asked = kept
-	c.noMoreProofs(v)
 	c.settle(v)
 }
 

@@ -98,7 +98,7 @@ func startNode(t *testing.T, addr string) *node {
 		n.ServeHTTP(w, r)
 	}))
 	var err error
-	n.Cluster, err = Open(Config{URL: "redis://" + addr, Self: n.http.Listener.Addr().String(), Lives: time.Second})
+	n.Cluster, err = Open(Config{URL: "redis://" + addr, Self: n.http.Listener.Addr().String(), Lives: 3 * time.Second}) // longer than a slow machine takes to ask for every key
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,9 +241,8 @@ func TestSeveralNodes(t *testing.T) {
 	await(t, func() bool { return count(t, a, "DBSIZE") == keys+3 }) // every key's statements, nodes, born, secret
 	share := c.Stats(time.Now()).Peers
 	c.kill()
-	m, ref, _ := say("just after one was killed", a, b)
-	if noticed := !a.LostAt().IsZero() || !b.LostAt().IsZero(); m+ref != 2*share || m != 0 && !noticed { // on a slow machine they notice meanwhile
-		t.Errorf("%d missing, %d refused, noticed: %v; its share was %d, and is refused until then", m, ref, noticed, share)
+	if m, ref, _ := say("just after one was killed", a, b); m != 0 || ref == 0 {
+		t.Errorf("%d missing, %d refused: the others cannot know yet", m, ref)
 	}
 	await(t, sees(a, b))
 	await(t, func() bool { return !a.LostAt().IsZero() && !b.LostAt().IsZero() })
