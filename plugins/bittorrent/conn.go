@@ -14,8 +14,9 @@ import (
 // known by whom it is with.
 type conn struct {
 	net.Conn
-	head   []byte   // read already
-	remote net.Addr // a *link in a Fetch
+	head    []byte   // read already
+	remote  net.Addr // a *link in a Fetch
+	content *content // what it serves; nil: nothing
 	onEnd  func()
 	once   sync.Once
 
@@ -49,6 +50,9 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if c.content.silenced() {
+		return 0, net.ErrClosed
+	}
 	n, err := c.Conn.Write(p)
 	c.out.Add(int64(n))
 	return n, err

@@ -79,8 +79,12 @@ func (t *Transport) openSeed(nt *hint) (*room, error) {
 		return nil, err
 	}
 	r := &room{swarm: s, content: held}
+	held.broken = func(err error) {
+		t.log.Warn("cannot read an object that is seeded", "object", nt.id, "err", err)
+		t.rooms.end(r)
+	}
 	r.join = func(c net.Conn, leave func()) *conn {
-		return &conn{Conn: c, remote: c.RemoteAddr(), onEnd: func() {
+		return &conn{Conn: c, remote: c.RemoteAddr(), content: held, onEnd: func() {
 			leave()
 			t.rooms.seeOff(r, t.opts.IdleTimeout)
 		}}

@@ -1,6 +1,9 @@
 package bittorrent
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"time"
 
 	"github.com/anacrolix/torrent"
@@ -89,16 +92,20 @@ func anyIn(links []*link, ih infohash) bool {
 // openRoom opens the swarm of a hint.
 func (f *fetch) openRoom(nt *hint) (*room, error) {
 	store := newSinkStore(f, nt.header)
-	r := &room{join: f.incoming}
+	r := new(room)
 	if f.t.env.Source != nil {
 		if obj, err := f.t.env.Source.Open(nt.id); err == nil {
-			r.content = &content{header: nt.header, obj: obj}
-			store.reads = r.content.readAt
+			r.content = &content{header: nt.header, obj: obj, broken: func(err error) {
+				f.fail(fmt.Errorf("reading back %s: %w", nt.id, err))
+			}}
+			store.reads = r.content.give
 		}
 	}
+	r.join = func(c net.Conn, leave func()) *conn { return f.incoming(c, leave, r.content) }
+	dial := func(ctx context.Context, addr string) (net.Conn, error) { return f.dial(ctx, addr, r.content) }
 	var err error
 	r.swarm, err = openSwarm(swarmConfig{
-		opts: f.t.opts, hint: nt, store: store, upload: f.t.upload, noUpload: store.reads == nil, dial: f.dial,
+		opts: f.t.opts, hint: nt, store: store, upload: f.t.upload, noUpload: store.reads == nil, dial: dial,
 		callbacks: torrent.Callbacks{
 			ReceivedUsefulData: []func(torrent.ReceivedUsefulDataEvent){store.received},
 			SentRequest:        []func(torrent.PeerRequestEvent){func(e torrent.PeerRequestEvent) { owe(e.Peer, 1) }},

@@ -83,7 +83,7 @@ func (f *fetch) firstProof() int {
 }
 
 // dial is the client's way to a peer.
-func (f *fetch) dial(ctx context.Context, addr string) (net.Conn, error) {
+func (f *fetch) dial(ctx context.Context, addr string, serves *content) (net.Conn, error) {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (f *fetch) dial(ctx context.Context, addr string) (net.Conn, error) {
 		f.dead(l, err)
 		return nil, err
 	}
-	c := f.wrap(l, nc, func() {})
+	c := f.wrap(l, nc, serves, func() {})
 	if !l.opened(c) {
 		c.Close()
 		return nil, fmt.Errorf("peer %s is not wanted", addr)
@@ -114,13 +114,13 @@ func (f *fetch) dial(ctx context.Context, addr string) (net.Conn, error) {
 
 // incoming is how a Fetch's swarm sees somebody who came by himself: as a peer
 // that nobody named. Whoever was found bad may not come back from that address.
-func (f *fetch) incoming(nc net.Conn, leave func()) *conn {
+func (f *fetch) incoming(nc net.Conn, leave func(), serves *content) *conn {
 	var p transport.Peer
 	if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		p.Addr = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	l := &link{peer: p, guest: true}
-	c := f.wrap(l, nc, leave)
+	c := f.wrap(l, nc, serves, leave)
 	f.mu.Lock()
 	welcome := !f.banned[p.Addr.Addr()] && f.links[p.Addr] == nil && len(f.links) < maxLinks
 	if welcome {
@@ -134,8 +134,8 @@ func (f *fetch) incoming(nc net.Conn, leave func()) *conn {
 }
 
 // wrap makes a connection one of the peer's.
-func (f *fetch) wrap(l *link, nc net.Conn, leave func()) *conn {
-	c := &conn{Conn: nc, remote: l, limit: f.limit}
+func (f *fetch) wrap(l *link, nc net.Conn, serves *content, leave func()) *conn {
+	c := &conn{Conn: nc, remote: l, content: serves, limit: f.limit}
 	c.ctx, c.cancel = context.WithCancel(f.ctx)
 	c.onEnd = func() {
 		leave()

@@ -10,6 +10,9 @@ import (
 
 // shut closes the swarm, and lets the object go.
 func (r *room) shut() {
+	if r.content != nil {
+		r.content.silent.Store(true)
+	}
 	r.swarm.close()
 	if r.content != nil {
 		r.content.close()
@@ -153,6 +156,17 @@ func (rs *rooms) drop(r *room) {
 	}
 	delete(rs.seeds, r.swarm.hint.infohash)
 	r.shut()
+}
+
+// end closes a seed that can be read no more. It returns at once.
+func (rs *rooms) end(r *room) {
+	go func() { // the swarm is in the middle of a read
+		rs.mu.Lock()
+		defer rs.mu.Unlock()
+		if rs.seeds[r.swarm.hint.infohash] == r {
+			rs.drop(r)
+		}
+	}()
 }
 
 // close closes every seed; Fetches close their own swarms.

@@ -2,9 +2,11 @@ package bittorrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/storage"
@@ -16,12 +18,32 @@ import (
 // content reads an object by offsets, from chunks that are proved on every read.
 type content struct {
 	header chunker.Header
+	broken func(error) // called when a read has failed
+	silent atomic.Bool // nothing may leave for a peer any more
 
 	mu     sync.Mutex
 	obj    transport.Object // nil once closed
 	users  int
 	closed bool
 }
+
+// give reads for the BitTorrent client, which is never told that a read failed: when its
+// torrent closes before it has looked at the error, it panics (anacrolix/torrent before
+// v1.62.0). Instead no connection of the swarm sends any more, so that what the client
+// is given goes nowhere, and the swarm's owner hears of it.
+func (c *content) give(b []byte, off int64) (int, error) {
+	if n, err := c.readAt(b, off); err != nil {
+		clear(b[n:])
+		if !c.silent.Swap(true) && !errors.Is(err, errClosed) {
+			c.broken(err)
+		}
+	}
+	return len(b), nil
+}
+
+// silenced reports whether a connection may not send any more. Nil is a swarm that
+// serves nothing.
+func (c *content) silenced() bool { return c != nil && c.silent.Load() }
 
 // readAt reads len(b) bytes from off on, or says why it cannot.
 func (c *content) readAt(b []byte, off int64) (n int, err error) {
@@ -90,7 +112,7 @@ type seedPiece struct {
 	offset  int64
 }
 
-func (p seedPiece) ReadAt(b []byte, off int64) (int, error) { return p.content.readAt(b, p.offset+off) }
+func (p seedPiece) ReadAt(b []byte, off int64) (int, error) { return p.content.give(b, p.offset+off) }
 
 func (p seedPiece) WriteAt([]byte, int64) (int, error) {
 	return 0, fmt.Errorf("an object that is seeded is complete")

@@ -1,0 +1,115 @@
+package bittorrent_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+
+	"nt/transport/transporttest"
+)
+
+// breaking is an object whose reads, once armed, wait and then fail, as a disk's do
+// that is taken away.
+type breaking struct {
+	*transporttest.Object
+	armed   atomic.Bool
+	reading chan struct{} // gets one for each read that waits
+	release chan struct{}
+}
+
+func newBreaking(c *transporttest.Content) *breaking {
+	return &breaking{Object: transporttest.NewObject(c, nil), reading: make(chan struct{}, 1), release: make(chan struct{})}
+}
+
+func (b *breaking) ReadChunk(i int, buf []byte) ([]byte, error) {
+	if !b.armed.Load() {
+		return b.Object.ReadChunk(i, buf)
+	}
+	b.reading <- struct{}{}
+	<-b.release
+	return nil, errors.New("the disk is gone")
+}
+
+// askBlock joins a swarm as a BitTorrent client does and asks for the first block.
+func askBlock(t *testing.T, addr netip.AddrPort, ih string, c *transporttest.Content) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	const interested = "\x00\x00\x00\x01\x02"
+	io.WriteString(nc, "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x00\x00\x00"+ih+"-XX0000-abcdefghijkl"+interested)
+	if _, err := io.CopyN(io.Discard, nc, 68); err != nil {
+		t.Fatal(err)
+	}
+	if !awaits(nc, 1) {
+		t.Fatal("not unchoked")
+	}
+	request := append([]byte{0, 0, 0, 13, 6}, make([]byte, 8)...)
+	nc.Write(binary.BigEndian.AppendUint32(request, uint32(c.Header().ChunkSize())))
+	return nc
+}
+
+const pieceMessage = 7
+
+// awaits reads messages until one of that kind comes; false if none does.
+func awaits(r io.Reader, kind byte) bool {
+	for {
+		var length uint32
+		if err := binary.Read(r, binary.BigEndian, &length); err != nil {
+			return false
+		}
+		b := make([]byte, length)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return false
+		}
+		if length > 0 && b[0] == kind {
+			return true
+		}
+	}
+}
+
+// TestReadFailsAfterClose: a transport that is closed while a peer's block is being
+// read outlives it that the read fails then.
+func TestReadFailsAfterClose(t *testing.T) {
+	c := content(t, 1, 100<<10)
+	obj := newBreaking(c)
+	node := startNode(t, transporttest.Source{c.ID(): obj}, quick)
+	ih := infohashOf(t, node, c)
+	obj.armed.Store(true)
+	nc := askBlock(t, node.Peer.Addr, ih, c)
+	<-obj.reading
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		node.Transport.Close()
+	}()
+	if awaits(nc, pieceMessage) { // false when the client has let go of the connection
+		t.Error("a block was sent that could not be read")
+	}
+	close(obj.release)
+	<-closed
+}
+
+// TestFailedReadEndsTheSwarm: what could not be read is not sent, and who asked can
+// come again when it can be read.
+func TestFailedReadEndsTheSwarm(t *testing.T) {
+	c := content(t, 1, 100<<10)
+	obj := newBreaking(c)
+	close(obj.release)
+	node := startNode(t, transporttest.Source{c.ID(): obj}, quick)
+	ih := infohashOf(t, node, c)
+	obj.armed.Store(true)
+	if awaits(askBlock(t, node.Peer.Addr, ih, c), pieceMessage) {
+		t.Error("a block was sent that could not be read")
+	}
+	obj.armed.Store(false)
+	if !awaits(askBlock(t, node.Peer.Addr, ih, c), pieceMessage) {
+		t.Error("nothing was sent although it can be read again")
+	}
+}
