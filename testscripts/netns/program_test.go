@@ -118,16 +118,6 @@ func (p *program) line(expr string) string {
 	}
 }
 
-// some waits for so many bytes on stdout.
-func (p *program) some(n int) {
-	p.t.Helper()
-	for deadline := time.Now().Add(patience); len(p.out.String()) < n; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.t.Fatalf("%s: no %d bytes come:\n%s", p.name, n, p.errs.String())
-		}
-	}
-}
-
 // wait waits for the end and returns the exit code.
 func (p *program) wait() int {
 	p.t.Helper()
