@@ -17,8 +17,8 @@ type conn struct {
 	head    []byte   // read already
 	remote  net.Addr // a *link in a Fetch
 	content *content // what it serves; nil: nothing
-	onEnd  func()
-	once   sync.Once
+	onEnd   func()
+	once    sync.Once
 
 	ctx    context.Context // ends with the connection; nil if limit is nil
 	cancel context.CancelFunc
