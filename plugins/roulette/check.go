@@ -17,7 +17,7 @@ func (p *Params) Check() error {
 		{"resends", p.Resends, 0, 100}, {"tab", p.Tab, 1, 1 << 30},
 		{"window_blocks", p.WindowBlocks, 0, 1 << 16}, {"window_chunks", p.WindowChunks, 0, 1 << 12}, {"queue_least", p.QueueLeast, 0, 1 << 16}, {"per_neighbour", p.PerNeighbour, 0, 1 << 10}, {"max_queue", p.MaxQueue, 1, 1 << 12},
 		{"seed_after", p.SeedAfter, 0, seedTable}, {"pump_room", p.PumpRoom, 0, 1 << 16}, {"piggy_extra", p.PiggyExtra, 0, 1 << 10},
-		{"endgame", p.Endgame, 0, 1 << 16}, {"start_rate", p.StartRate, 0, 1 << 30}, {"leave_guard", p.LeaveGuard, 0, 1 << 16},
+		{"endgame", p.Endgame, 0, 1 << 16}, {"ahead", p.Ahead, 0, 64}, {"start_rate", p.StartRate, 0, 1 << 30}, {"leave_guard", p.LeaveGuard, 0, 1 << 16},
 		{"hello_extra", p.HelloExtra, 0, 1 << 10}, {"blind_until", p.BlindUntil, 0, 1 << 20}, {"new_first", p.NewFirst, 0, 1 << 20}, {"new_blocks", p.NewBlocks, 0, 1 << 30},
 		{"join_list", p.JoinList, 0, MaxIntros}, {"join_min", p.JoinMin, 0, p.JoinList}, {"seed_chunks", p.SeedChunks, 0, 255},
 		{"seed_crowd", p.SeedCrowd, 0, 1 << 20}, {"max_members", p.MaxMembers, 1, 1 << 20},

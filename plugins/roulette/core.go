@@ -71,6 +71,7 @@ type Core struct {
 	blocks   int  // of a whole chunk
 	have     *nois.Set
 	bits     bitset
+	whole    int      // words of bits that are full, from the first on; see wholeWords
 	free     bitset   // missing and not asked for
 	avail    []uint16 // neighbours that hold each chunk
 	reserved []uint8  // neighbours each missing chunk is asked of

@@ -75,10 +75,13 @@ func (c *Core) pumpAt(v *neighbour) {
 	}
 }
 
-// next returns the chunk to ask v for: the locally rarest it has (R5). Where every neighbour has
-// everything, and so nobody gains by what we get first, it is the first one that is missing:
-// whoever reads the object while it comes need not wait for its beginning.
+// next returns the chunk to ask v for: one of the first that are missing, so that whoever reads the object while it
+// comes sees its beginning (docs/adr/0028), else the locally rarest it has (R5). Where every neighbour has everything
+// nobody gains by what we get first, and all come in order.
 func (c *Core) next(v *neighbour) int {
+	if i := c.nextToRead(v); i >= 0 {
+		return i
+	}
 	cand := func(w int) uint64 { return v.have[w] & c.free[w] }
 	if c.cfg.Without.Rarest || !c.onlyHolders() {
 		return rarest(len(c.free), cand, c.rarity(), c.rng)
@@ -89,6 +92,33 @@ func (c *Core) next(v *neighbour) int {
 		}
 	}
 	return -1
+}
+
+// nextToRead returns the first chunk of the first few missing ones that v has and nobody was asked for, or -1. They are
+// few because what everybody asks for first nobody has to give in return: with sixteen a swarm is 8 % slower.
+func (c *Core) nextToRead(v *neighbour) int {
+	left := c.p.Ahead
+	for w := c.wholeWords(); w < len(c.bits) && left > 0; w++ {
+		missing := ^c.bits[w]
+		if w == c.n/64 {
+			missing &= 1<<(c.n%64) - 1
+		}
+		for ; missing != 0 && left > 0; missing &= missing - 1 {
+			if i := w*64 + trailing(missing); v.have.has(i) && c.free.has(i) {
+				return i
+			}
+			left--
+		}
+	}
+	return -1
+}
+
+// wholeWords is how many words of bits are full from the first on.
+func (c *Core) wholeWords() int {
+	for c.whole < len(c.bits) && ^c.bits[c.whole] == 0 {
+		c.whole++
+	}
+	return c.whole
 }
 
 // onlyHolders reports whether all neighbours that said what they have, have everything.

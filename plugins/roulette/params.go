@@ -52,6 +52,7 @@ type Params struct {
 	PumpRoom      int           `toml:"pump_room"`      // blocks of room in the window before a REQUEST is worth its datagram
 	PiggyExtra    int           `toml:"piggy_extra"`    // blocks beyond the window that may be asked for on a DATA
 	Endgame       int           `toml:"endgame"`        // last blocks that are asked for twice (R9)
+	Ahead         int           `toml:"ahead"`          // chunks that are asked for before rarer ones: the first that are missing, for somebody may be reading (R5)
 	PiggybackWait time.Duration `toml:"piggyback_wait"` // how long a request waits for a DATA going the same way (R3)
 	StatusEvery   time.Duration `toml:"status_every"`   // between two STATUS when the uplink is idle (R6)
 	StatusSame    time.Duration `toml:"status_same"`    // between two to the same neighbour, of up to 1,023 chunks; else longer
@@ -89,7 +90,7 @@ func Tuned() Params {
 		MinDegree: 12, MaxDegree: 18, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
-		WindowBlocks: 14, WindowChunks: 6, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8,
+		WindowBlocks: 14, WindowChunks: 6, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8, Ahead: 1,
 		PiggybackWait: 10 * time.Millisecond,
 		StatusEvery:   10 * time.Millisecond, StatusSame: 200 * time.Millisecond,
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,

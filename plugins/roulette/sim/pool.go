@@ -30,6 +30,7 @@ type Result struct {
 	P95, Max     float64
 	Bound        float64 // one reader alone: F/B
 	Ratio        float64 // Mean / Bound
+	First        float64 // mean until the object's first chunk was there
 	Received     float64 // bytes received per byte of the object, headers counted, mean of the finished
 	SeedShare    float64 // part of the content that came from the seed
 	UplinkUse    float64 // part of the finished readers' uplinks that was used
@@ -106,7 +107,7 @@ func (w *World) result() Result {
 	}
 	r.Bound = float64(w.cfg.Size) / (w.cfg.Down * 125)
 	var times, honest, free []float64
-	var got, sent, room float64
+	var got, sent, room, first float64
 	for _, h := range w.hosts[1:] {
 		if !h.counts() {
 			continue
@@ -117,6 +118,7 @@ func (w *World) result() Result {
 		}
 		took := (h.doneAt - h.born).Seconds()
 		times = append(times, took)
+		first += (h.firstAt - h.born).Seconds()
 		if h.free || h.tyrant {
 			free = append(free, took)
 		} else {
@@ -135,6 +137,7 @@ func (w *World) result() Result {
 	at := func(v []float64, q float64) float64 { return v[min(int(q*float64(len(v))), len(v)-1)] }
 	r.Mean, r.P50, r.P95, r.Max = mean(times), at(times, 0.5), at(times, 0.95), times[len(times)-1]
 	r.Ratio = r.Mean / r.Bound
+	r.First = first / float64(r.Finished)
 	r.Received = got / float64(r.Finished) / float64(w.cfg.Size)
 	r.SeedShare = float64(w.bySeed) / float64(max(w.data, 1))
 	r.UplinkUse = sent / room

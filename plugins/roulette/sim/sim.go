@@ -30,8 +30,9 @@ type host struct {
 	free     bool
 	poison   bool
 	tyrant   bool
-	killed   bool // is or will be
-	late     bool // came after the test had ended: it only keeps the pool alive
+	killed   bool          // is or will be
+	late     bool          // came after the test had ended: it only keeps the pool alive
+	firstAt  time.Duration // when it had the object's first chunk
 	doneAt   time.Duration
 	received int64
 	sent     int64
@@ -203,6 +204,7 @@ func (w *World) after(i int32) {
 	if h.gone {
 		return
 	}
+	w.noteFirst(h)
 	if w.traced(h) {
 		w.cfg.Ages.State(&h.aged, w.now, h.core.Glance())
 	}
@@ -217,8 +219,16 @@ func (w *World) after(i int32) {
 	}
 }
 
+// noteFirst notes when whoever reads the object while it comes begins to see it.
+func (w *World) noteFirst(h *host) {
+	if h.firstAt == 0 && h.content.have.Contains(0) {
+		h.firstAt = w.now
+	}
+}
+
 func (w *World) complete(i int32) {
 	h := w.hosts[i]
+	w.noteFirst(h)
 	if w.traced(h) {
 		w.cfg.Ages.State(&h.aged, w.now, h.core.Glance())
 	}
