@@ -40,6 +40,25 @@ func (c *Core) askBusySeed(room int) (blocks int) {
 	return blocks
 }
 
+// askIdleSeed asks a busy seed of a large object, whose queue has run out as far as it told, for a chunk that nobody
+// else is known to have: one, whether the window has room or not. Readers whose windows are full of each other's
+// chunks left the seed idle for a fifth of the time, and until it has given all away nobody can be done (docs/adr/0029).
+func (c *Core) askIdleSeed(open int) (blocks int) {
+	if c.blocks <= 1 || c.within(open+c.blocks) <= open || c.informative() < c.p.SeedAfter {
+		return 0
+	}
+	for _, v := range c.neighbours {
+		if !v.seed || !v.busy || len(v.asked) > 0 || c.now < max(v.restTill, v.queueAt+v.queue) {
+			continue
+		}
+		cand := func(w int) uint64 { return v.have[w] & c.free[w] }
+		if i := rarest(len(c.free), cand, c.rarity(), c.rng); i >= 0 && c.avail[i] <= 1 {
+			return c.ask(v, i)
+		}
+	}
+	return 0
+}
+
 // informative is how many readers told what they hold.
 func (c *Core) informative() (n int) {
 	for _, v := range c.neighbours {

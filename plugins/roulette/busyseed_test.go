@@ -21,7 +21,7 @@ func TestWhatABusySeedIsAskedFor(t *testing.T) {
 		{"at the end, few copies", lastChunks, 0, 0, 14, lastAsks},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c, seed := lacking(t, test.missing, test.holders, test.givers)
+			c, seed := lacking(t, 128<<10, test.missing, test.holders, test.givers)
 			if got := c.askBusySeed(test.room); got != test.asked || len(seed.asked) != test.asked {
 				t.Errorf("%d blocks, %d chunks asked, want %d", got, len(seed.asked), test.asked)
 			}
@@ -29,11 +29,65 @@ func TestWhatABusySeedIsAskedFor(t *testing.T) {
 	}
 }
 
+// A busy seed of a large object is asked for what only it has as soon as its queue has run out, one chunk at a time, whatever is
+// under way elsewhere.
+func TestAnIdleSeedIsAsked(t *testing.T) {
+	const large, full = 10 << 20, 1000
+	for _, test := range []struct {
+		name    string
+		size    int64
+		holders int
+		prepare func(c *Core, seed *neighbour)
+		asked   int
+	}{
+		{"nobody else has it", large, 0, func(*Core, *neighbour) {}, 1},
+		{"others have it", large, 1, func(*Core, *neighbour) {}, 0},
+		{"its queue has not run out", large, 0, func(c *Core, seed *neighbour) { seed.queue, seed.queueAt = time.Second, c.now }, 0},
+		{"it rests", large, 0, func(c *Core, seed *neighbour) { seed.restTill = c.now + 1 }, 0},
+		{"it is asked already", large, 0, func(c *Core, seed *neighbour) { c.ask(seed, 0) }, 0},
+		{"it is not busy", large, 0, func(_ *Core, seed *neighbour) { seed.busy = false }, 0},
+		{"no more may be asked for in a second", large, 0, func(c *Core, _ *neighbour) { c.limit.rate = 1 }, 0},
+		{"a small object", 128 << 10, 0, func(*Core, *neighbour) {}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, seed := lacking(t, test.size, 9, test.holders, 0)
+			test.prepare(c, seed)
+			if blocks := c.askIdleSeed(full); blocks != test.asked*c.blocks {
+				t.Errorf("%d blocks asked, want %d chunks of %d", blocks, test.asked, c.blocks)
+			}
+		})
+	}
+}
+
+// Who is far away has more under way, who is near less.
+func TestChunkWindow(t *testing.T) {
+	for _, test := range []struct {
+		size   int64
+		rtt    time.Duration
+		window int
+	}{
+		{10 << 20, 0, 24},
+		{10 << 20, usualWay, 24},
+		{10 << 20, 20 * time.Millisecond, 19},
+		{10 << 20, 145 * time.Millisecond, 30},
+		{10 << 20, time.Second, 36},
+		{128 << 10, 145 * time.Millisecond, 6},
+	} {
+		c, _ := lacking(t, test.size, 9, 0, 0)
+		for _, v := range c.neighbours {
+			v.link.rtt = test.rtt
+		}
+		if got := c.chunkWindow(); got != test.window {
+			t.Errorf("%d bytes, %v away: %d blocks, want %d", test.size, test.rtt, got, test.window)
+		}
+	}
+}
+
 // lacking returns a reader that lacks some chunks, and its busy seed. Of its eight other neighbours holders hold what it lacks, and
 // givers of those have given something.
-func lacking(t *testing.T, missing, holders, givers int) (*Core, *neighbour) {
+func lacking(t *testing.T, size int64, missing, holders, givers int) (*Core, *neighbour) {
 	t.Helper()
-	c, mem := newLonely(t, 128<<10)
+	c, mem := newLonely(t, size)
 	h := mem.tree.Header()
 	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
 	seed := c.neighbours[0]

@@ -7,7 +7,7 @@ import (
 
 // Of two neighbours that are as fast the one that owes us is asked; one that is much faster is asked all the same.
 func TestWhoOwesIsAsked(t *testing.T) {
-	c, _ := lacking(t, 64, 8, 8)
+	c, _ := lacking(t, 128<<10, 64, 8, 8)
 	near, far := c.neighbours[1], c.neighbours[2]
 	near.link.rtt, far.link.rtt = 20*time.Millisecond, 50*time.Millisecond
 	if c.expect(near) >= c.expect(far) {

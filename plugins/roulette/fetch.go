@@ -36,6 +36,7 @@ func (c *Core) pump() {
 	open, _ := c.outstanding()
 	window := c.window()
 	limit := c.perNeighbour(window)
+	open += c.askIdleSeed(open)
 	if open > window-c.pumpRoom(window) {
 		return
 	}

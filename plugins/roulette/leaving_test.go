@@ -8,7 +8,7 @@ import (
 // A neighbour that lacks little and has been silent for a moment is taken to have left where readers leave without a
 // word, and for one that waits where they say BYE, until it is heard again.
 func TestWhoIsTakenToHaveLeft(t *testing.T) {
-	c, seed := lacking(t, 64, 8, 8)
+	c, seed := lacking(t, 128<<10, 64, 8, 8)
 	v, other, third, fourth := c.neighbours[1], c.neighbours[2], c.neighbours[3], c.neighbours[4]
 	for _, w := range c.neighbours[1:] {
 		w.delivered = 2
@@ -116,7 +116,7 @@ func TestSeedTellsHowReadersLeave(t *testing.T) {
 // What was asked of who left without a word is asked of others before it would be given up else.
 func TestWhatTheSilentWereAsked(t *testing.T) {
 	for _, inSilence := range []bool{false, true} {
-		c, _ := lacking(t, 64, 8, 8)
+		c, _ := lacking(t, 128<<10, 64, 8, 8)
 		c.departures.told = inSilence
 		v := c.neighbours[1]
 		c.lat.n, c.lat.mean = 10, time.Second // others are slow

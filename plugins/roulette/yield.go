@@ -37,8 +37,32 @@ func (c *Core) byRate() int {
 	if c.train.fast(c.now) { // what has just come is the best that is known of a link that fills up
 		rate = c.down.lately(c.now)
 	}
-	return max(max(c.p.WindowBlocks, c.p.WindowChunks*c.burst())+extra, int(rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	return max(max(c.p.WindowBlocks, c.chunkWindow())+extra, int(rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
 }
+
+// chunkWindow is the window for chunks of several blocks: WindowChunks of them where the others are usualWay away, more or
+// less as their answers take longer or not so long. With the same for all, who is far away gets less in a
+// second than others, and pays less, until it is a tenth behind (docs/adr/0029).
+func (c *Core) chunkWindow() int {
+	window := c.p.WindowChunks * c.burst()
+	sum, n := time.Duration(0), 0
+	for _, v := range c.neighbours {
+		if v.link.rtt > 0 && !v.seed {
+			sum, n = sum+v.link.rtt, n+1
+		}
+	}
+	if c.blocks <= 1 || n == 0 {
+		return window
+	}
+	share := float64(sum/time.Duration(n)+waitTime) / float64(usualWay+waitTime)
+	return int(float64(window) * min(max(share, 0.8), 1.5))
+}
+
+// usualWay is a round trip to others, waitTime what a chunk's answer takes besides, where all uplinks are in use.
+const (
+	usualWay = 80 * time.Millisecond
+	waitTime = 180 * time.Millisecond
+)
 
 // burst is how many blocks come at once from one neighbour: a chunk, as far as the window takes chunks for what they are.
 func (c *Core) burst() int { return min(c.blocks, maxBurstBlocks) }
