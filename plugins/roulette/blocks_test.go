@@ -157,6 +157,24 @@ func TestSlowSeedIsGivenTime(t *testing.T) {
 	}
 }
 
+// Who knows others enough waits longer for a chunk of several blocks before it calls for help.
+func TestHelpIsCalledByTheChunk(t *testing.T) {
+	for _, x := range []struct {
+		size          int64
+		others, times int
+	}{{10 << 20, 8, 4}, {10 << 20, 3, 1}, {100 << 20, 8, 4}, {128 << 10, 8, 1}} {
+		c, mem := newLonely(t, x.size)
+		c.learnHeader(mem.tree.Header())
+		for k := range x.others {
+			c.Accept(0, duoPeer(k+1))
+		}
+		c.neighbours[0].asked = []asked{{chunk: 6, left: 1, sent: true}}
+		if got, want := c.rescueAt(), time.Duration(x.times)*c.p.RescueAfter; got != want {
+			t.Errorf("%d bytes, %d others: help is called after %v, want %v", x.size, x.others, got, want)
+		}
+	}
+}
+
 // What is given in advance is a chunk at least.
 func TestTabFitsAChunk(t *testing.T) {
 	for size, chunk := range map[int64]int{128 << 10: 1 << 10, 10 << 20: 4 << 10, 40 << 20: 16 << 10} {

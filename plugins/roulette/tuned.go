@@ -226,9 +226,14 @@ func (c *Core) stepTuned() {
 	}
 }
 
-// rescueAt is when the seed is asked for help, less and less often.
+// rescueAt is when the seed is asked for help, less and less often. Chunks of many blocks come seldom while a swarm waits for
+// what its seed has not given yet, and who knows others enough is not helped with more of them: the WELCOMEs of
+// 4,000 such readers took a third of the uplink for as long as they lasted (docs/adr/0029).
 func (c *Core) rescueAt() time.Duration {
 	wait := c.p.RescueAfter << min(c.rescues, 4)
+	if c.introducedByOthers() {
+		wait *= time.Duration(c.burst())
+	}
 	if open, late := c.outstanding(); open+late == 0 {
 		wait /= 2
 	}

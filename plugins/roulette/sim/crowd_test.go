@@ -37,7 +37,8 @@ func TestNoSwarmWaitsForOneChunk(t *testing.T) {
 }
 
 // A large object, whose chunks are of four blocks, in a crowd: the seed gives each chunk about once, and all are done soon after
-// its uplink has given the whole. Before a seed counted what it had begun, the last was done after 215 s, and with a larger window after 880.
+// its uplink has given the whole. Before a seed counted what it had begun, the last was done after 215 s, and with a larger window after 880;
+// before a busy seed was kept at work, after 143.
 func TestLargeObjectInACrowd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a long simulation")
@@ -45,7 +46,7 @@ func TestLargeObjectInACrowd(t *testing.T) {
 	const size, readers, bound = 10 << 20, 24, 104.86 // the seed's and each reader's 100 kB/s
 	r := Run(Config{Seed: 1, Params: roulette.Tuned(), Size: size, Readers: readers, TimeMax: 10 * time.Minute})
 	t.Logf("%d of %d done, mean %.1f s, last %.1f s, %.3f received per byte, %.2f copies from the seed", r.Finished, r.Readers, r.Mean, r.Max, r.Received, r.SeedShare*readers)
-	if r.Finished != readers || r.Max > 1.6*bound || r.Received > 1.2 {
+	if r.Finished != readers || r.Max > 1.34*bound || r.Received > 1.2 {
 		t.Errorf("%d of %d done, the last after %.1f s (%.2f times the bound), %.3f received per byte", r.Finished, r.Readers, r.Max, r.Max/bound, r.Received)
 	}
 }
