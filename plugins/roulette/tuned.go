@@ -1,6 +1,7 @@
 package roulette
 
 import (
+	"slices"
 	"time"
 
 	"nt/chunker"
@@ -200,7 +201,7 @@ func (c *Core) settle(v *neighbour) {
 	if v.state < StateSecondHandshake {
 		return
 	}
-	if open, late := v.open(); open+late > 0 {
+	if len(v.asked) > 0 {
 		v.state = StateWaitForData
 	} else {
 		v.state = StateSecondHandshake
@@ -234,7 +235,7 @@ func (c *Core) rescueAt() time.Duration {
 	if c.introducedByOthers() {
 		wait *= time.Duration(c.burst())
 	}
-	if open, late := c.outstanding(); open+late == 0 {
+	if !slices.ContainsFunc(c.neighbours, func(v *neighbour) bool { return len(v.asked) > 0 }) {
 		wait /= 2
 	}
 	at := c.progress + wait
@@ -336,14 +337,16 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		queued = queued || len(v.queued) > 0 && !c.full(v)
 		if len(v.asked) > 0 {
 			soft, hard := c.patience(v)
+			first := v.asked[0].at + hard
 			for i := range v.asked {
-				switch a := &v.asked[i]; {
-				case a.late:
-					at(a.at + hard)
-				default:
-					at(a.at + soft)
+				a := &v.asked[i]
+				if a.late {
+					first = min(first, a.at+hard)
+				} else {
+					first = min(first, a.at+soft)
 				}
 			}
+			at(first)
 		}
 		if !v.seed || c.done {
 			at(max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond)
