@@ -41,10 +41,14 @@ func (c *Core) askBusySeed(room int) (blocks int) {
 }
 
 // askIdleSeed asks a busy seed of a large object, whose queue has run out as far as it told, for a chunk that nobody
-// else is known to have: one, whether the window has room or not. Readers whose windows are full of each other's
-// chunks left the seed idle for a fifth of the time, and until it has given all away nobody can be done (docs/adr/0029).
-func (c *Core) askIdleSeed(open int) (blocks int) {
+// else is known to have: one, whether the window has room or not, unless the window gives way to other traffic. Readers
+// whose windows are full of each other's chunks left the seed idle for a fifth of the time, and until it has given all away
+// nobody can be done (docs/adr/0029).
+func (c *Core) askIdleSeed(open, window int) (blocks int) {
 	if c.blocks <= 1 || c.within(open+c.blocks) <= open || c.informative() < c.p.SeedAfter {
+		return 0
+	}
+	if c.yield.ceiling > 0 && open >= window {
 		return 0
 	}
 	for _, v := range c.neighbours {

@@ -47,12 +47,13 @@ func TestAnIdleSeedIsAsked(t *testing.T) {
 		{"it is asked already", large, 0, func(c *Core, seed *neighbour) { c.ask(seed, 0) }, 0},
 		{"it is not busy", large, 0, func(_ *Core, seed *neighbour) { seed.busy = false }, 0},
 		{"no more may be asked for in a second", large, 0, func(c *Core, _ *neighbour) { c.limit.rate = 1 }, 0},
+		{"the window gives way to other traffic", large, 0, func(c *Core, _ *neighbour) { c.yield.ceiling = 24 }, 0},
 		{"a small object", 128 << 10, 0, func(*Core, *neighbour) {}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, seed := lacking(t, test.size, 9, test.holders, 0)
 			test.prepare(c, seed)
-			if blocks := c.askIdleSeed(full); blocks != test.asked*c.blocks {
+			if blocks := c.askIdleSeed(full, 24); blocks != test.asked*c.blocks {
 				t.Errorf("%d blocks asked, want %d chunks of %d", blocks, test.asked, c.blocks)
 			}
 		})

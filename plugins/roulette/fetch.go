@@ -36,7 +36,7 @@ func (c *Core) pump() {
 	open, _ := c.outstanding()
 	window := c.window()
 	limit := c.perNeighbour(window)
-	open += c.askIdleSeed(open)
+	open += c.askIdleSeed(open, window)
 	if open > window-c.pumpRoom(window) {
 		return
 	}
