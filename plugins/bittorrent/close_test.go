@@ -6,9 +6,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"nt/chunker/nois"
+	"nt/transport"
 	"nt/transport/transporttest"
 )
 
@@ -34,8 +38,8 @@ func (b *breaking) ReadChunk(i int, buf []byte) ([]byte, error) {
 	return nil, errors.New("the disk is gone")
 }
 
-// askBlock joins a swarm as a BitTorrent client does and asks for the first block.
-func askBlock(t *testing.T, addr netip.AddrPort, ih string, c *transporttest.Content) net.Conn {
+// askBlock joins a swarm as a BitTorrent client does and asks for a piece's first block.
+func askBlock(t *testing.T, addr netip.AddrPort, ih string, c *transporttest.Content, piece int) net.Conn {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr.String())
 	if err != nil {
@@ -50,8 +54,11 @@ func askBlock(t *testing.T, addr netip.AddrPort, ih string, c *transporttest.Con
 	if !awaits(nc, 1) {
 		t.Fatal("not unchoked")
 	}
-	request := append([]byte{0, 0, 0, 13, 6}, make([]byte, 8)...)
-	nc.Write(binary.BigEndian.AppendUint32(request, uint32(c.Header().ChunkSize())))
+	request := []byte{0, 0, 0, 13, 6}
+	for _, n := range []int{piece, 0, c.Header().ChunkSize()} {
+		request = binary.BigEndian.AppendUint32(request, uint32(n))
+	}
+	nc.Write(request)
 	return nc
 }
 
@@ -82,7 +89,7 @@ func TestReadFailsAfterClose(t *testing.T) {
 	node := startNode(t, transporttest.Source{c.ID(): obj}, quick)
 	ih := infohashOf(t, node, c)
 	obj.armed.Store(true)
-	nc := askBlock(t, node.Peer.Addr, ih, c)
+	nc := askBlock(t, node.Peer.Addr, ih, c, 0)
 	<-obj.reading
 	closed := make(chan struct{})
 	go func() {
@@ -96,6 +103,48 @@ func TestReadFailsAfterClose(t *testing.T) {
 	<-closed
 }
 
+// TestFailedReadEndsAFetch: a Fetch that cannot read back what it serves leaves the rest to
+// another transport.
+func TestFailedReadEndsAFetch(t *testing.T) {
+	c := content(t, 1, 100<<10)
+	holder := startNode(t, transporttest.Holding(c), quick)
+	ih := infohashOf(t, holder, c)
+	obj := newBreaking(c)
+	obj.armed.Store(true)
+	close(obj.release)
+	reader := startNode(t, transporttest.Source{c.ID(): obj}, quick)
+	failed := make(chan error, 1)
+	sink, log := transporttest.NewSink(c.ID()), new(transporttest.Log)
+	slowly := request(sink, c.ID(), log, holder.Peer)
+	slowly.Limit = 10 << 10
+	go func() { failed <- reader.Transport.Fetch(t.Context(), slowly) }()
+	var pieces []int // in order of coming; when there is a second, the client knows of the first
+	for ; len(pieces) < 2; time.Sleep(time.Millisecond) {
+		have := sink.Have()
+		for i := range 25 {
+			if !slices.Contains(pieces, i) && holdsPiece(have, i) {
+				pieces = append(pieces, i)
+			}
+		}
+	}
+	if awaits(askBlock(t, reader.Peer.Addr, ih, c, pieces[0]), pieceMessage) {
+		t.Error("a block was sent that could not be read")
+	}
+	if err := <-failed; !errors.Is(err, transport.ErrNoProgress) {
+		t.Errorf("Fetch: %v", err)
+	}
+}
+
+// holdsPiece reports whether the four chunks of a piece are there.
+func holdsPiece(have *nois.Set, piece int) bool {
+	for i := range 4 {
+		if !have.Contains(uint32(4*piece + i)) {
+			return false
+		}
+	}
+	return true
+}
+
 // TestFailedReadEndsTheSwarm: what could not be read is not sent, and who asked can
 // come again when it can be read.
 func TestFailedReadEndsTheSwarm(t *testing.T) {
@@ -105,11 +154,11 @@ func TestFailedReadEndsTheSwarm(t *testing.T) {
 	node := startNode(t, transporttest.Source{c.ID(): obj}, quick)
 	ih := infohashOf(t, node, c)
 	obj.armed.Store(true)
-	if awaits(askBlock(t, node.Peer.Addr, ih, c), pieceMessage) {
+	if awaits(askBlock(t, node.Peer.Addr, ih, c, 0), pieceMessage) {
 		t.Error("a block was sent that could not be read")
 	}
 	obj.armed.Store(false)
-	if !awaits(askBlock(t, node.Peer.Addr, ih, c), pieceMessage) {
+	if !awaits(askBlock(t, node.Peer.Addr, ih, c, 0), pieceMessage) {
 		t.Error("nothing was sent although it can be read again")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/anacrolix/torrent"
+
+	"nt/transport"
 )
 
 // etags returns the hints that are known.
@@ -96,7 +98,7 @@ func (f *fetch) openRoom(nt *hint) (*room, error) {
 	if f.t.env.Source != nil {
 		if obj, err := f.t.env.Source.Open(nt.id); err == nil {
 			r.content = &content{header: nt.header, obj: obj, broken: func(err error) {
-				f.fail(fmt.Errorf("reading back %s: %w", nt.id, err))
+				f.fail(fmt.Errorf("reading back %s: %w: %w", nt.id, transport.ErrNoProgress, err)) // the next transport goes on
 			}}
 			store.reads = r.content.give
 		}
