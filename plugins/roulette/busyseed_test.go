@@ -65,16 +65,20 @@ func TestChunkWindow(t *testing.T) {
 	for _, test := range []struct {
 		size   int64
 		rtt    time.Duration
+		link   float64
 		window int
 	}{
-		{10 << 20, 0, 24},
-		{10 << 20, usualWay, 24},
-		{10 << 20, 20 * time.Millisecond, 19},
-		{10 << 20, 145 * time.Millisecond, 30},
-		{10 << 20, time.Second, 36},
-		{128 << 10, 145 * time.Millisecond, 6},
+		{10 << 20, 0, 1e5, 24},
+		{10 << 20, usualWay, 1e5, 24},
+		{10 << 20, 20 * time.Millisecond, 1e5, 19},
+		{10 << 20, 145 * time.Millisecond, 1e5, 30},
+		{10 << 20, time.Second, 1e5, 36},
+		{10 << 20, time.Second, 0, 24},
+		{10 << 20, time.Second, 1e6, 24},
+		{128 << 10, 145 * time.Millisecond, 1e5, 6},
 	} {
 		c, _ := lacking(t, test.size, 9, 0, 0)
+		c.peak.most = test.link * peakSpan.Seconds()
 		for _, v := range c.neighbours {
 			v.link.rtt = test.rtt
 		}

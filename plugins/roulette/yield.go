@@ -51,12 +51,15 @@ func (c *Core) chunkWindow() int {
 			sum, n = sum+v.link.rtt, n+1
 		}
 	}
-	if c.blocks <= 1 || n == 0 {
+	if link := c.peak.rate(); c.blocks <= 1 || n == 0 || link == 0 || link >= fastLink {
 		return window
 	}
 	share := float64(sum/time.Duration(n)+waitTime) / float64(usualWay+waitTime)
 	return int(float64(window) * min(max(share, 0.8), 1.5))
 }
+
+// fastLink is the rate, in bytes/s, from which on a link carries a train: what is under way there grows as answers come (widen).
+const fastLink = trainSize * BlockSize * float64(time.Second) / float64(trainTime)
 
 // usualWay is a round trip to others, waitTime what a chunk's answer takes besides, where all uplinks are in use.
 const (
