@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"nt/chunker/nois"
 	"nt/transport"
@@ -125,9 +124,16 @@ func TestFailedReadEndsAFetch(t *testing.T) {
 	sink, log := transporttest.NewSink(c.ID()), new(transporttest.Log)
 	slowly := request(sink, c.ID(), log, holder.Peer)
 	slowly.Limit = 10 << 10
+	came := make(chan struct{}, c.Header().NumChunks())
+	slowly.Observe = func(e transport.Event) {
+		if log.Observe(e); e.Kind == transport.EventChunk {
+			came <- struct{}{}
+		}
+	}
 	go func() { failed <- reader.Transport.Fetch(t.Context(), slowly) }()
 	var pieces []int // in order of coming; when there is a second, the client knows of the first
-	for ; len(pieces) < 2; time.Sleep(time.Millisecond) {
+	for len(pieces) < 2 {
+		<-came
 		have := sink.Have()
 		for i := range 25 {
 			if !slices.Contains(pieces, i) && holdsPiece(have, i) {

@@ -12,11 +12,9 @@ import (
 func (r *room) shut() {
 	if r.content != nil {
 		r.content.silent.Store(true)
+		defer r.content.close()
 	}
 	r.swarm.close()
-	if r.content != nil {
-		r.content.close()
-	}
 }
 
 // rooms is who may be joined by an incoming connection: the swarms of running

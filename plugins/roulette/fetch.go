@@ -1,6 +1,9 @@
 package roulette
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // outstanding returns the blocks outstanding over all neighbours, and how many
 // of the requests are overdue.
@@ -80,36 +83,30 @@ func (c *Core) pumpAt(v *neighbour) {
 // comes sees its beginning (docs/adr/0028), else the locally rarest it has (R5). Where every neighbour has everything
 // nobody gains by what we get first, and all come in order.
 func (c *Core) next(v *neighbour) int {
-	if i := c.nextToRead(v); i >= 0 {
+	ahead := c.p.Ahead
+	if !c.cfg.Without.Rarest && c.onlyHolders() {
+		ahead = c.n
+	}
+	if i := c.nextToRead(v, ahead); i >= 0 {
 		return i
 	}
 	cand := func(w int) uint64 { return v.have[w] & c.free[w] }
-	if c.cfg.Without.Rarest || !c.onlyHolders() {
-		return rarest(len(c.free), cand, c.rarity(), c.rng)
-	}
-	for w := range c.free {
-		if m := cand(w); m != 0 {
-			return w*64 + trailing(m)
-		}
-	}
-	return -1
+	return rarest(len(c.free), cand, c.rarity(), c.rng)
 }
 
-// nextToRead returns the first chunk of the first few missing ones that v has and nobody was asked for, or -1. They are
-// few because what everybody asks for first nobody has to give in return: with sixteen a swarm is 8 % slower.
-func (c *Core) nextToRead(v *neighbour) int {
-	left := c.p.Ahead
-	for w := c.wholeWords(); w < len(c.bits) && left > 0; w++ {
+// nextToRead returns the first chunk, of the first so many missing ones, that v has and nobody was asked for, or -1. Usually they
+// are few, because what everybody asks for first nobody has to give in return: with sixteen a swarm is 8 % slower.
+func (c *Core) nextToRead(v *neighbour, ahead int) int {
+	for w := c.wholeWords(); w < len(c.bits) && ahead > 0; w++ {
 		missing := ^c.bits[w]
-		if w == c.n/64 {
-			missing &= 1<<(c.n%64) - 1
-		}
-		for ; missing != 0 && left > 0; missing &= missing - 1 {
-			if i := w*64 + trailing(missing); v.have.has(i) && c.free.has(i) {
-				return i
+		if m := v.have[w] & c.free[w]; m != 0 {
+			bit := trailing(m)
+			if bits.OnesCount64(missing&(1<<bit-1)) >= ahead {
+				return -1
 			}
-			left--
+			return w*64 + bit
 		}
+		ahead -= bits.OnesCount64(missing)
 	}
 	return -1
 }
