@@ -16,7 +16,7 @@ import (
 type packetConn struct {
 	session *wire.Session
 	addr    *net.UDPAddr
-	in      chan *packet
+	in      *inbox
 	free    sync.Pool // of *packet
 	start   time.Time
 	once    sync.Once
@@ -46,7 +46,7 @@ type packet struct {
 const maxExpanded = wire.MaxPacket + maxRiding*header
 
 func newPacketConn(s *wire.Session, depth int, c *control) *packetConn {
-	conn := &packetConn{session: s, addr: net.UDPAddrFromAddrPort(s.Addr()), in: make(chan *packet, depth),
+	conn := &packetConn{session: s, addr: net.UDPAddrFromAddrPort(s.Addr()), in: newInbox(depth),
 		start: time.Now(), closed: make(chan struct{}), ready: make(chan struct{}), control: c}
 	s.Handle(wire.ChannelKCP, conn.receive)
 	return conn
@@ -66,9 +66,7 @@ func (c *packetConn) receive(b []byte) {
 		return
 	}
 	p.n, p.marks = len(whole), m
-	select {
-	case c.in <- p:
-	default:
+	if !c.in.add(p) {
 		c.free.Put(p)
 	}
 }
@@ -80,16 +78,25 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	case <-c.closed:
 		return 0, nil, io.EOF
 	}
-	select {
-	case p := <-c.in:
-		n, m := copy(b, p.data[:p.n]), p.marks
-		c.free.Put(p)
-		c.heard(b[:n], m)
-		return n, c.addr, nil
-	case <-c.session.Done():
-		return 0, nil, io.EOF
-	case <-c.closed:
-		return 0, nil, io.EOF
+	for {
+		select {
+		case <-c.closed:
+			return 0, nil, io.EOF
+		default:
+		}
+		if p := c.in.pop(); p != nil {
+			n, m := copy(b, p.data[:p.n]), p.marks
+			c.free.Put(p)
+			c.heard(b[:n], m)
+			return n, c.addr, nil
+		}
+		select {
+		case <-c.in.some:
+		case <-c.session.Done():
+			return 0, nil, io.EOF
+		case <-c.closed:
+			return 0, nil, io.EOF
+		}
 	}
 }
 
@@ -97,7 +104,7 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 // once when the peer presses and no other packet waits, else within KCP's interval.
 func (c *packetConn) heard(b []byte, m marks) {
 	c.pressed = c.pressed || m.pressing
-	now := c.pressed && len(c.in) == 0
+	now := c.pressed && c.in.empty()
 	if now {
 		c.pressed = false
 	}
