@@ -11,12 +11,15 @@ import (
 
 // TestLabTrace prints what readers of one run do by their age. NT_LAB=trace, and NT_LAB_SYSTEM
 // (roulette-tuned/kcp), NT_LAB_RATE (32), NT_LAB_KBPS (800), NT_LAB_SIZE (131072), NT_LAB_SEED (1), NT_LAB_LOSS,
-// NT_LAB_SILENT (0), NT_LAB_READERS (as the stabilised pool test has them). Of systems other than
+// NT_LAB_SILENT (0), NT_LAB_UP (kbit/s of the readers' uplinks, where they are slower), NT_LAB_READERS (as the stabilised pool test has them). Of systems other than
 // Roulette it shows the links only. The core alone has such a trace in plugins/roulette/sim.
 func TestLabTrace(t *testing.T) {
 	wants(t, "trace")
 	c := Case{Seed: uint64(testenv.Number(t, "NT_LAB_SEED", 1)), Size: int64(testenv.Number(t, "NT_LAB_SIZE", 128*kib)), Kbps: int(testenv.Number(t, "NT_LAB_KBPS", 800)), PoolMax: 1000,
 		Rate: testenv.Number(t, "NT_LAB_RATE", 32), Readers: int(testenv.Number(t, "NT_LAB_READERS", 0)), Loss: testenv.Number(t, "NT_LAB_LOSS", 0), Silent: testenv.Number(t, "NT_LAB_SILENT", 0), Trace: new(Trace)}
+	if up := int(testenv.Number(t, "NT_LAB_UP", 0)); up > 0 {
+		c.UpKbps, c.SeedUp = up, c.Kbps
+	}
 	name := os.Getenv("NT_LAB_SYSTEM")
 	if name == "" {
 		name = "roulette-tuned/kcp"

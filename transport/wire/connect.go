@@ -24,7 +24,7 @@ const (
 	// round trip behind a full queue takes so long.
 	introduceLate   = 500 * time.Millisecond
 	strangerRetry   = 200 * time.Millisecond // until an introducer that did not know the peer is asked again
-	maxIntroducers  = 4                      // asked at once
+	maxIntroducers  = 4                      // asked for one peer
 	maxCandidates   = 4                      // addresses dialled for one peer
 	symmetricGrace  = time.Second            // what is left to a direct dial when punching is hopeless
 	punchesExpected = 4
@@ -45,6 +45,7 @@ type attempt struct {
 	cancel context.CancelFunc
 	events chan event
 	punch  chan punchFrom
+	next   chan struct{} // the introducer asked last does not know the peer: no reason to wait before the next is asked
 
 	running int // dials and introductions under way
 	tried   map[netip.AddrPort]bool
@@ -62,7 +63,8 @@ type event struct {
 
 // Connect opens a session with a peer: directly, and when that is not answered
 // within a moment also through the introducers, which have sessions with us and
-// perhaps with the peer. token is what came with the peer's address, if anything;
+// perhaps with the peer: one after another, the likeliest to know it first, each after twice as long, or at once when the
+// one before does not know the peer. token is what came with the peer's address, if anything;
 // first (may be nil) rides on every handshake that is tried, as in Dial, so that more than one may arrive.
 // The first session that opens is returned and the other dials are
 // broken off. The error wraps ErrSymmetric where both sides' NATs forbid it, else
@@ -72,7 +74,7 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 		return nil, fmt.Errorf("%w: first packet of %d bytes", ErrTooLong, len(first))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	a := &attempt{node: n, peer: peer.ID, ch: ch, first: first, cancel: cancel, events: make(chan event), punch: make(chan punchFrom, punchesExpected),
+	a := &attempt{node: n, peer: peer.ID, ch: ch, first: first, cancel: cancel, events: make(chan event), punch: make(chan punchFrom, punchesExpected), next: make(chan struct{}, 1),
 		tried: map[netip.AddrPort]bool{}}
 	defer a.finish()
 	if peer.Addr.IsValid() {
@@ -81,9 +83,10 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 	alone := time.NewTimer(n.patience())
 	defer alone.Stop()
 	var hopeless <-chan time.Time
-	for introduced := false; ; {
+	introducers = introducers[:min(len(introducers), maxIntroducers)]
+	for asked := 0; ; {
 		if a.running == 0 {
-			if introduced {
+			if asked == len(introducers) {
 				return nil, a.failure()
 			}
 			alone.Reset(0)
@@ -95,10 +98,13 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 			}
 			return nil, fmt.Errorf("%w: %w", a.failure(), ctx.Err())
 		case <-alone.C:
-			introduced = true
-			for i, by := range introducers[:min(len(introducers), maxIntroducers)] {
-				a.ask(ctx, by, i == 0) // trackers come first: neighbours hear of a newcomer late or never
+			if asked < len(introducers) {
+				a.ask(ctx, introducers[asked], asked == 0)
+				asked++
+				alone.Reset(n.patience() << asked)
 			}
+		case <-a.next:
+			alone.Reset(0)
 		case <-hopeless:
 			return nil, a.failure()
 		case p := <-a.punch:
@@ -110,6 +116,9 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 				return e.session, nil
 			case e.err != nil:
 				a.reasons = append(a.reasons, fmt.Sprintf("%s: %v", e.what, e.err))
+				if asked > 0 { // whether a dial or an introduction failed: there is nothing to wait for
+					alone.Reset(0)
+				}
 			default:
 				hopeless = a.introduced(ctx, e.intro, hopeless)
 			}
@@ -119,10 +128,11 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 
 // patience is how long a direct dial is given before introducers are asked.
 func (n *Node) patience() time.Duration {
+	least := introduceAfter
 	if n.NAT() == NATUnknown {
-		return introduceLate
+		least = introduceLate
 	}
-	return introduceAfter
+	return max(least, n.answerTime())
 }
 
 // introduced goes on with what an introducer said.
@@ -157,6 +167,7 @@ func (a *attempt) ask(ctx context.Context, by *Session, again bool) {
 	a.run(func() event {
 		in, err := by.introduce(ctx, a.peer)
 		if again && errors.Is(err, ErrStranger) { // the peer's own session may be just opening there
+			a.next <- struct{}{} // one introducer is asked again, and says so once
 			select {
 			case <-ctx.Done():
 			case <-time.After(strangerRetry):

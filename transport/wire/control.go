@@ -114,7 +114,7 @@ func (n *Node) exchange(ctx context.Context, addr netip.AddrPort, probe bool) (t
 		delete(n.watch, m.nonce)
 		n.mu.Unlock()
 	}()
-	got, err := repeat(ctx, n.done, w.answer, func(int) error {
+	got, err := repeat(ctx, n.answerTime(), n.done, w.answer, func(int) error {
 		n.write(m.append(nil), addr) // an address that nothing can be sent to does not answer
 		return nil
 	})

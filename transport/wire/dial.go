@@ -31,7 +31,8 @@ type dial struct {
 	datagram  []byte          // Ask or Init, replaced and never changed
 	tries     int
 	nudges    int
-	again     bool // send out of turn
+	again     bool      // send out of turn
+	initAt    time.Time // when the first Init left
 	nextTry   time.Time
 }
 
@@ -142,10 +143,11 @@ func (n *Node) receiveToken(b []byte, from netip.AddrPort) bool {
 	case s == nil || s.key.addr != from:
 		return false
 	}
-	if m.nonce == s.dialNonce() {
+	answer := m.nonce == s.dialNonce()
+	if answer {
 		n.observe(from, m.addr)
 	}
-	return s.useToken(m.token)
+	return s.useToken(m.token, answer)
 }
 
 func (s *Session) dialNonce() (nonce [nonceSize]byte) {
@@ -157,8 +159,8 @@ func (s *Session) dialNonce() (nonce [nonceSize]byte) {
 	return nonce
 }
 
-// useToken goes on with a dial.
-func (s *Session) useToken(token Token) bool {
+// useToken goes on with a dial. answer says that its own Ask is answered, not that somebody opens a NAT.
+func (s *Session) useToken(token Token, answer bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.state {
@@ -167,6 +169,9 @@ func (s *Session) useToken(token Token) bool {
 			return false
 		}
 	case stateInitiating: // the one it has is stale, or its Init died at a NAT that is open now
+		if answer && Token(s.dial.datagram[5:5+len(token)]) == token {
+			return true // of an Ask that left again before it could be answered: Init is on its way
+		}
 		if !s.dial.nudge() {
 			return false
 		}
@@ -209,12 +214,15 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 	if s == nil {
 		return false
 	}
-	rode := s.rides()
+	rode, took := s.handshaking(now)
 	if !s.finish(m, now) {
 		return false
 	}
 	n.mu.Lock()
 	n.undial(s)
+	if took > 0 {
+		n.answers.Add(took)
+	}
 	n.mu.Unlock()
 	n.confirmed(s)
 	if n.conf.Opened != nil {
@@ -226,11 +234,20 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 	return true
 }
 
-// rides reports whether a packet rides on the handshake.
-func (s *Session) rides() bool {
+// handshaking reports whether a packet rides on the handshake, and how long the Reply took that comes now; 0 if
+// that says nothing. Of several Inits it is not known which one is answered: one that was
+// lost must not look like a slow link, nor a slow link like a loss. What opened a NAT says nothing.
+func (s *Session) handshaking(now time.Time) (rides bool, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dial != nil && len(s.dial.first) > len(transport.PeerID{})+1
+	d := s.dial
+	if d == nil {
+		return false, 0
+	}
+	if d.nudges == 0 {
+		took = min(now.Sub(d.initAt), 2*now.Sub(s.initSent))
+	}
+	return len(d.first) > len(transport.PeerID{})+1, took
 }
 
 // finish takes the keys out of a Reply.

@@ -68,7 +68,7 @@ func (s *Session) introduce(ctx context.Context, target transport.PeerID) (intro
 		delete(s.intros, answer)
 		s.mu.Unlock()
 	}()
-	got, err := repeat(ctx, s.done, answer, func(int) error {
+	got, err := repeat(ctx, s.node.answerTime(), s.done, answer, func(int) error {
 		return s.Send(channelControl, append([]byte{controlIntroduce}, target[:]...))
 	})
 	switch {

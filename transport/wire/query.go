@@ -211,7 +211,7 @@ func (n *Node) Ask(ctx context.Context, to netip.AddrPort, text []byte) ([]byte,
 		delete(n.questions, id)
 		n.mu.Unlock()
 	}()
-	_, err := repeat(ctx, n.done, q.done, func(try int) error {
+	_, err := repeat(ctx, n.answerTime(), n.done, q.done, func(try int) error {
 		m.nonce[nonceSize-1] = byte(try)
 		m.token = n.tokenFor(to)
 		return n.write(m.append(nil), to)

@@ -27,6 +27,7 @@ import (
 //
 //	new                        another world, empty
 //	host NAME [NAT]            a node, behind no NAT, a full-cone, port-restricted or symmetric one
+//	far NAME DELAY             a node behind no NAT whose datagrams take so much of the way, either way
 //	session A B                A opens a session with B and keeps it
 //	connect A B [via I...]     A connects to B, as it would after B's tracker named B's outside address
 //	nat A                      what A finds itself behind
@@ -89,6 +90,7 @@ type actor struct {
 	host *simnet.Host
 	node *Node
 	nat  simnet.NAT
+	way  time.Duration // its part of every way
 	key  byte
 }
 
@@ -103,7 +105,7 @@ type sending struct {
 const (
 	stagePort  = 4001
 	stageDelay = 10 * time.Millisecond // of each host: 20 ms one way
-	stageAfter = 100 * time.Millisecond
+	stageAfter = 500 * time.Millisecond
 )
 
 func (s *stage) close() {
@@ -128,7 +130,14 @@ func (s *stage) run(f []string) string {
 		s.mu.Unlock()
 		return ""
 	case "host":
-		s.add(f[1], strings.Join(f[2:], ""), byte(len(s.actors)+1))
+		s.add(f[1], strings.Join(f[2:], ""), stageDelay, byte(len(s.actors)+1))
+		return ""
+	case "far":
+		delay, err := time.ParseDuration(f[2])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.add(f[1], "", delay, byte(len(s.actors)+1))
 		return ""
 	case "session":
 		return s.connect(f[1], f[2], nil, true)
@@ -144,7 +153,7 @@ func (s *stage) run(f []string) string {
 		old := s.actor(f[1])
 		old.node.Close()
 		old.host.Close()
-		s.add(f[1], "full-cone", old.key)
+		s.add(f[1], "full-cone", stageDelay, old.key)
 		return ""
 	case "kill":
 		s.actor(f[1]).host.Close()
@@ -162,13 +171,13 @@ func (s *stage) actor(name string) *actor {
 	return a
 }
 
-func (s *stage) add(name, nat string, key byte) {
+func (s *stage) add(name, nat string, delay time.Duration, key byte) {
 	kinds := map[string]simnet.NAT{"": simnet.NoNAT, "full-cone": simnet.FullCone, "port-restricted": simnet.PortRestricted, "symmetric": simnet.Symmetric}
 	kind, ok := kinds[nat]
 	if !ok {
 		s.t.Fatalf("no such NAT: %s", nat)
 	}
-	a := &actor{name: name, host: s.net.Host(simnet.Link{Delay: stageDelay, NAT: kind}), nat: kind, key: key}
+	a := &actor{name: name, host: s.net.Host(simnet.Link{Delay: delay, NAT: kind}), nat: kind, way: delay, key: key}
 	c, err := a.host.ListenPacket(stagePort)
 	if err != nil {
 		s.t.Fatal(err)
@@ -274,10 +283,10 @@ func (c *recorded) WriteTo(b []byte, to net.Addr) (int, error) {
 func (c *recorded) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := c.PacketConn.ReadFrom(b)
 	if err == nil {
-		sent := time.Since(c.stage.began) - 2*stageDelay
+		now := time.Since(c.stage.began)
 		c.stage.mu.Lock()
 		for _, d := range c.stage.sent {
-			if d.at == sent && d.to == c.name && bytes.Equal(d.bytes, b[:n]) {
+			if d.to == c.name && d.at == now-c.stage.actors[d.from].way-c.stage.actors[d.to].way && bytes.Equal(d.bytes, b[:n]) {
 				d.came = true
 			}
 		}

@@ -84,6 +84,7 @@ func (n *Node) runTimers(now time.Time) time.Duration {
 
 // runDial repeats the handshake's datagram, or gives up.
 func (s *Session) runDial(now time.Time) time.Duration {
+	usual := s.node.answerTime()
 	s.mu.Lock()
 	d := s.dial
 	switch {
@@ -100,11 +101,13 @@ func (s *Session) runDial(now time.Time) time.Duration {
 		s.end(ErrNoAnswer)
 		return sweepEvery
 	default:
-		d.nextTry = now.Add(firstRetry << d.tries)
+		d.nextTry = now.Add(max(firstRetry<<d.tries, usual))
 		d.tries++
 	}
 	if s.state == stateInitiating {
-		s.initSent = now
+		if s.initSent = now; d.initAt.IsZero() {
+			d.initAt = now
+		}
 	}
 	b, wait := d.datagram, d.nextTry.Sub(now)
 	s.mu.Unlock()

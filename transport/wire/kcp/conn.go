@@ -112,6 +112,7 @@ func (c *packetConn) heard(b []byte, m marks) {
 	window := c.window
 	if c.control != nil {
 		window = c.control.heard(b, m.prompt, time.Since(c.start))
+		c.rider.hold = c.control.hold()
 	}
 	c.rider.press = c.rider.press || now
 	c.mu.Unlock()

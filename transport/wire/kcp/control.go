@@ -31,6 +31,7 @@ type control struct {
 	recover  uint32  // losses of packets before this one have been answered
 	cutAt    time.Duration
 	rtt      time.Duration // smoothed
+	answer   wire.Latency  // until an acknowledgement comes, held or not
 	last     time.Duration // the latest round trip
 	shortest [2]time.Duration
 	epoch    time.Duration // when shortest[0] began
@@ -70,6 +71,9 @@ const (
 	// firstPatience is how long the first packets' acknowledgement may take: KCP's own
 	// first timeout of 200 ms is less than a full queue on a slow path and rideTime together.
 	firstPatience = 800 * time.Millisecond
+	// unheardPatience is the same for who accepted a session and did not hear the dialler since: the Reply is on its way,
+	// or lost and asked for again, and nothing else gets in before it.
+	unheardPatience = 2 * time.Second
 	// silentAfter is how long an answer may be missing before repetitions are held back to
 	// one datagram per leakEvery: KCP itself repeats a whole window to a peer that has vanished.
 	silentAfter = time.Second
@@ -175,18 +179,28 @@ func (c *control) pressing() bool {
 // trip and four times its deviation, or 10 ms; a path that was quiet and fills up then
 // carries much of what is under way twice.
 func (c *control) tooEarly(sn uint32, now time.Duration) bool {
-	if c.una == 0 && now-c.begun < firstPatience {
+	first := firstPatience
+	if c.unheard {
+		first = unheardPatience
+	}
+	if c.una == 0 && now-c.begun < first {
 		return true
 	}
 	at := c.sentAt[sn%sentLog]
-	patience := firstPatience // while no acknowledgement was prompt enough to tell how long the way is
+	patience := max(firstPatience, c.answer.Usual()) // while no acknowledgement was prompt enough to tell how long the way is
 	if c.rtt > 0 {
 		patience = c.rtt + queueTarget
 		if int32(sn-c.pressed) >= 0 { // nobody was asked to acknowledge it at once
-			patience += flushEvery + rideTime
+			patience += flushEvery + c.hold()
 		}
 	}
 	return int32(c.ackedAt-at) <= 0 && time.Duration(millis(now)-at)*time.Millisecond < patience
+}
+
+// hold is how long an acknowledgement may wait for data to ride on: longer where answers take long, because data is
+// as seldom there.
+func (c *control) hold() time.Duration {
+	return min(max(rideTime, c.answer.Mean/3), longestRide)
 }
 
 func stamp(h []byte) uint32 { return binary.LittleEndian.Uint32(h[8:]) }
@@ -235,6 +249,9 @@ func (c *control) heard(b []byte, prompt bool, now time.Duration) int {
 		rtt := millis(now) - at
 		if rtt < 60_000 && int32(at-c.ackedAt) > 0 {
 			c.ackedAt = at
+		}
+		if rtt < 60_000 {
+			c.answer.Add(time.Duration(rtt) * time.Millisecond)
 		}
 		if rtt < 60_000 && prompt {
 			c.measured(time.Duration(rtt)*time.Millisecond, now)

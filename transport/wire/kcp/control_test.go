@@ -183,3 +183,33 @@ func TestAccepterBeginsWithWhatItMaySend(t *testing.T) {
 		t.Errorf("a dialler begins with %.0f packets", w)
 	}
 }
+
+// TestSlowPathsAreNotRepeated: nothing is repeated while the dialler of an accepted session cannot have answered, nor, where
+// acknowledgements took long, before one more can be there; and where they take long they wait longer for data to ride on.
+func TestSlowPathsAreNotRepeated(t *testing.T) {
+	c := newControl(512, true)
+	if c.sent(segment(cmdPush, 0, 0, 0, 10), 0); c.sent(segment(cmdPush, 0, 0, 0, 10), firstPatience+time.Millisecond) {
+		t.Error("repeated to a dialler that was not heard again")
+	}
+	if !c.sent(segment(cmdPush, 0, 0, 0, 10), unheardPatience+time.Millisecond) {
+		t.Error("never repeated")
+	}
+
+	c = newControl(512, false)
+	if c.hold() != rideTime {
+		t.Errorf("acknowledgements wait %v before anything is known", c.hold())
+	}
+	now, usual := time.Second, 900*time.Millisecond
+	for sn := range uint32(8) {
+		c.sent(segment(cmdPush, now, sn, 0, 10), now)
+		c.heard(segment(cmdAck, now, sn, sn+1, 0), false, now+usual)
+		now += usual
+	}
+	if c.hold() != usual/3 {
+		t.Errorf("acknowledgements wait %v where they take %v", c.hold(), usual)
+	}
+	c.sent(segment(cmdPush, now, 8, 0, 10), now)
+	if c.sent(segment(cmdPush, now, 8, 0, 10), now+usual) {
+		t.Error("repeated before it can be acknowledged")
+	}
+}

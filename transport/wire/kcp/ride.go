@@ -11,6 +11,7 @@ import "time"
 type rider struct {
 	acks   []byte        // segments held back, in KCP's form
 	due    time.Duration // when they leave at the latest
+	hold   time.Duration // how long they wait
 	press  bool          // the peer waits for them
 	joined []byte        // scratch: acknowledgements and the data they ride on
 }
@@ -20,6 +21,8 @@ const (
 	// up to flushEvery that KCP itself holds it. KCP's timeouts learn of both, because
 	// they are in every round trip it measures.
 	rideTime = 120 * time.Millisecond
+	// longestRide is the same on the slowest paths.
+	longestRide = 400 * time.Millisecond
 	// maxRiding acknowledgements are not held any longer.
 	maxRiding = 8
 )
@@ -40,7 +43,7 @@ func (r *rider) offer(b []byte, room int, now time.Duration) (first, second []by
 		return r.joined, nil, false
 	}
 	if len(r.acks) == 0 {
-		r.due = now + rideTime
+		r.due = now + max(r.hold, rideTime)
 	}
 	r.acks = append(r.acks, b...)
 	if !r.press && len(r.acks) < maxRiding*header {
