@@ -8,10 +8,11 @@ type NeighbourID uint32
 // Action is something the driver must do; Actions drains them in order.
 type Action interface{ isAction() }
 
-// Connect: open a session to a peer; the first Send to it follows.
+// Connect: open a session to a peer; the first Send to it follows. By is who named it, 0 if no neighbour did.
 type Connect struct {
 	To    NeighbourID
 	Intro Introduction
+	By    NeighbourID
 }
 
 // Send: give Msg to the session now. The core has paced it. Of a Data the driver

@@ -20,6 +20,9 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	if v.lat.n == 0 { // it may be much further away than those that have answered
 		soft, hard = soft+v.link.rtt, hard+v.link.rtt
 	}
+	if c.lat.n < fewAnswers { // what came first may have been under way for another reason
+		soft, hard = max(soft, c.p.HelloRetry), max(hard, c.p.HelloRetry*3/2)
+	}
 	if v.extra > 0 { // much is under way, and a busy processor on either side holds all of it up
 		soft, hard = soft+fastSlack, hard+4*fastSlack
 	}
@@ -28,6 +31,9 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	}
 	return soft, hard
 }
+
+// fewAnswers is from how many on their times are believed.
+const fewAnswers = 3
 
 // lateSlack is what an answer may take beyond what is expected: chunks of several blocks come less evenly.
 func (c *Core) lateSlack() time.Duration {
@@ -144,8 +150,12 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 		return true
 	}
 	a := &v.asked[at]
-	v.lat.add(c.now - a.at)
-	c.lat.add(c.now - a.at)
+	took := c.now - a.at
+	if k := findAsk(v.old, m); k >= 0 && !m.Blind && took < v.link.rtt {
+		took = c.now - v.old[k].at // it answers what was given up, or all seems to be answered at once, and is given up for ever
+	}
+	v.lat.add(took)
+	c.lat.add(took)
 	if a.made == 0 {
 		a.made = a.at
 		v.quick = c.now-a.at <= v.link.rtt+quickTime && c.train.fast(c.now)

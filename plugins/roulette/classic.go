@@ -52,7 +52,7 @@ func (c *Core) receiveClassic(v *neighbour, m Message) {
 		if m.Want {
 			c.send(v, &Recommend{Peers: c.recommend(v, 1)})
 		} else {
-			c.introduced(m.Peers)
+			c.introduced(v, m.Peers)
 		}
 	case *NoFile:
 		c.lookElsewhere(v)

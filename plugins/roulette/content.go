@@ -172,7 +172,7 @@ func (c *Core) retryHeld() {
 
 // wantProof asks v for the proof of a MetaChunk, unless somebody was just asked.
 func (c *Core) wantProof(v *neighbour, meta int) {
-	if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < c.slowly(proofRetry) {
 		return
 	}
 	if v.seed || c.byID[v.id] == nil {
@@ -211,7 +211,7 @@ func (c *Core) lacksProof(i int) bool {
 	if c.cfg.Content.HasProof(meta) {
 		return false
 	}
-	if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < c.slowly(proofRetry) {
 		return false
 	}
 	c.proofAsk[meta] = c.now

@@ -111,6 +111,8 @@ type Core struct {
 	contentAt  time.Duration // last DATA sent
 	departures departures
 	members    members
+	givers     int           // neighbours that gave us something
+	letGoAt    time.Duration // when a seed may drop the next one that is silent
 	greetings  greetings
 	given      []uint32 // seed: how often each chunk was sent
 	demand     []uint32 // seed: requests that wait for each chunk
@@ -204,7 +206,7 @@ func (c *Core) Join(now time.Duration, seeds []Introduction) {
 	c.now = now
 	c.progress = now
 	for _, s := range seeds {
-		if v := c.meet(s); v != nil {
+		if v := c.meet(s, nil); v != nil {
 			v.seed = true
 			c.join(v)
 		}
@@ -215,7 +217,7 @@ func (c *Core) Join(now time.Duration, seeds []Introduction) {
 // AddPeers offers peers that a locator named.
 func (c *Core) AddPeers(now time.Duration, peers []Introduction) {
 	c.now = now
-	c.introduced(peers)
+	c.introduced(nil, peers)
 	c.step()
 }
 
@@ -248,7 +250,7 @@ func (c *Core) Opened(now, sent time.Duration, who NeighbourID) {
 	case v.seed && c.p.Profile == ProfileTuned: // JOIN is there, with the handshake; WELCOME comes when it is our turn
 		v.deadline = now + c.backOff(2)
 	default:
-		v.deadline = now + c.p.HelloRetry
+		v.deadline = now + c.slowly(c.p.HelloRetry)
 	}
 	for i := range v.asked {
 		v.asked[i].at = sent

@@ -197,6 +197,12 @@ const blockTime = 10 * time.Millisecond
 // never answer, and who serves nobody looks the least busy of all.
 const strangerTime = 80 * time.Millisecond
 
+// Who has enough neighbours that gave something tries others only when these are busy: each poisoner costs a chunk fetched in vain.
+const (
+	enoughGivers    = 6
+	patientStranger = 200 * time.Millisecond
+)
+
 // A neighbour that owes us is asked before one that is a little faster: dueTime for each block of its debt, at most mostDue. Who is far
 // away is slower than all others; if it was never asked it could not pay, and would be given less and less.
 const (
@@ -210,7 +216,11 @@ func (c *Core) expect(v *neighbour) time.Duration {
 	if rtt == 0 {
 		rtt = 80 * time.Millisecond
 	}
-	if v.delivered == 0 && !v.seed {
+	switch {
+	case v.delivered > 0 || v.seed:
+	case c.givers >= enoughGivers:
+		rtt += patientStranger
+	default:
 		rtt += strangerTime
 	}
 	if owed := v.tab.balance(); owed > 0 {
@@ -364,7 +374,7 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	if c.byID[v.id] == nil {
 		return
 	}
-	c.introduced(m.Peers)
+	c.introduced(v, m.Peers)
 	c.receiveAsks(v, m.Asks)
 	if !c.matchAsk(v, m) {
 		c.stats.Unasked++
@@ -373,7 +383,9 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	if m.Blind {
 		c.endLoan(v)
 	}
-	v.delivered++
+	if v.delivered++; v.delivered == 1 {
+		c.givers++
+	}
 	v.tab.received(m.Len)
 	c.down.add(c.now, float64(m.Len))
 	c.peak.add(c.now, float64(m.Len))

@@ -92,7 +92,7 @@ func (c *Core) receiveWelcome(v *neighbour, m *Welcome) {
 			c.avail[i]++
 		}
 	}
-	c.introduced(m.Peers)
+	c.introduced(v, m.Peers)
 }
 
 // rescue asks the seeds for a fresh list when nothing moves.

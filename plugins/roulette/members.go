@@ -65,7 +65,7 @@ func (m *members) leave(id NeighbourID) {
 
 // expire forgets who is gone or silent and returns how many are left.
 func (m *members) expire(now, ttl time.Duration) int {
-	for len(m.list) > 0 && (m.list[0].gone || now-m.list[0].heard > ttl) {
+	for len(m.list) > 0 && (m.list[0].gone || now-m.list[0].heard > ttl && !m.list[0].waitsStill(now)) {
 		delete(m.of, m.list[0].id)
 		m.list = m.list[1:]
 	}

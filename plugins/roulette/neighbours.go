@@ -57,15 +57,19 @@ func (c *Core) makeRoomIn(v *neighbour) {
 	v.have, v.sentTo, v.proofs = newBitset(c.n), newBitset(c.n), newBitset(c.header.NumMetaChunks())
 }
 
-// meet makes a neighbour of an introduced peer and opens a session to it.
-func (c *Core) meet(in Introduction) *neighbour {
+// meet makes a neighbour of a peer and opens a session to it. by named it, nil if a locator did.
+func (c *Core) meet(in Introduction, by *neighbour) *neighbour {
 	if c.byAddr[in.Peer.Addr] != nil || c.reached(in.Peer.ID, nil) != nil {
 		return nil
 	}
 	v := c.add(in.Peer, false)
 	if v != nil {
 		v.dialled, v.dialling = true, c.cfg.Dials
-		c.emit(Connect{v.id, in})
+		a := Connect{To: v.id, Intro: in}
+		if by != nil {
+			a.By = by.id
+		}
+		c.emit(a)
 	}
 	return v
 }
@@ -100,8 +104,8 @@ func (c *Core) single(v *neighbour) {
 	}
 }
 
-// introduced meets as many of the peers as there is room for and greets them.
-func (c *Core) introduced(peers []Introduction) {
+// introduced meets as many of the peers that by named as there is room for and greets them.
+func (c *Core) introduced(by *neighbour, peers []Introduction) {
 	if c.done || c.left {
 		return
 	}
@@ -110,7 +114,7 @@ func (c *Core) introduced(peers []Introduction) {
 		if len(c.neighbours) >= c.p.MaxDegree && !c.makeRoom() {
 			break
 		}
-		if v := c.meet(in); v != nil {
+		if v := c.meet(in, by); v != nil {
 			fresh = append(fresh, v)
 		}
 	}
@@ -149,6 +153,9 @@ func (c *Core) drop(v *neighbour, why error) {
 	c.neighbours = slices.Delete(c.neighbours, at, at+1)
 	delete(c.byID, v.id)
 	delete(c.byAddr, v.peer.Addr)
+	if v.delivered > 0 {
+		c.givers--
+	}
 	if c.cfg.Seed && c.byTag[tagOf(v.peer.ID)] == v {
 		delete(c.byTag, tagOf(v.peer.ID))
 	}

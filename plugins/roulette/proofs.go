@@ -15,7 +15,7 @@ func (c *Core) chaseProofs() {
 	}
 	for i := 0; i < len(c.held); i++ {
 		meta := chunker.MetaOf(int(c.held[i].chunk))
-		if at, ok := c.proofAsk[meta]; ok && c.now-at < proofRetry {
+		if at, ok := c.proofAsk[meta]; ok && c.now-at < c.slowly(proofRetry) {
 			continue
 		}
 		if v := c.anyProver(meta); v != nil {
@@ -30,7 +30,7 @@ func (c *Core) chaseProofs() {
 // proofsAt is when chaseProofs has something to do; false if never.
 func (c *Core) proofsAt() (at time.Duration, ok bool) {
 	for _, h := range c.held {
-		if t := c.proofAsk[chunker.MetaOf(int(h.chunk))] + proofRetry; !ok || t < at {
+		if t := c.proofAsk[chunker.MetaOf(int(h.chunk))] + c.slowly(proofRetry); !ok || t < at {
 			at, ok = t, true
 		}
 	}

@@ -23,13 +23,13 @@ func TestWhoFellSilentMayComeBack(t *testing.T) {
 		} else {
 			c.Lost(time.Second, id)
 		}
-		if c.meet(Introduction{Peer: duoPeer(1)}) != nil {
+		if c.meet(Introduction{Peer: duoPeer(1)}, nil) != nil {
 			t.Errorf("useless %v: met again at once", useless)
 		}
 		if _, ok := c.Accept(2*time.Second, duoPeer(1)); ok == useless {
 			t.Errorf("useless %v: taken back %v", useless, ok)
 		}
-		if c.now = 2*time.Second + restTime; useless && c.meet(Introduction{Peer: duoPeer(1)}) == nil {
+		if c.now = 2*time.Second + restTime; useless && c.meet(Introduction{Peer: duoPeer(1)}, nil) == nil {
 			t.Error("not met after the rest")
 		}
 	}

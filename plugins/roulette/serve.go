@@ -139,11 +139,7 @@ const ageTime = 200 * time.Millisecond
 // idleTime is how long the uplink must have been idle to be taken for unused: on a slow one a block
 // alone takes most of IdleGive.
 func (c *Core) idleTime() time.Duration {
-	rate := c.cfg.Uplink.Rate()
-	if math.IsInf(rate, 1) || rate <= 0 {
-		return c.p.IdleGive
-	}
-	return max(c.p.IdleGive, time.Duration(2*float64(BlockSize+c.cfg.Uplink.overhead)/rate*float64(time.Second)))
+	return max(c.p.IdleGive, 2*c.ownBlock())
 }
 
 // newcomer puts a neighbour with next to nothing before every balance of bytes.

@@ -54,7 +54,7 @@ func (c *Core) advertiseAt() (time.Duration, bool) {
 // statusSame is how long a neighbour is told nothing new: the longer the more there is to tell, or summaries of
 // a large object fill the downlinks.
 func (c *Core) statusSame() time.Duration {
-	return c.p.StatusSame * time.Duration(max(1, c.n/statusChunks))
+	return c.slowly(c.p.StatusSame) * time.Duration(max(1, c.n/statusChunks))
 }
 
 // statusChunks is up to how many chunks a summary is short.

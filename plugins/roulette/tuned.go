@@ -47,7 +47,7 @@ func (c *Core) receiveTuned(v *neighbour, m Message) {
 		c.drop(v, ErrBye)
 	case *Recommend:
 		c.noteWish(v, m.Want)
-		c.introduced(m.Peers)
+		c.introduced(v, m.Peers)
 	}
 }
 
@@ -87,7 +87,7 @@ func (c *Core) hello(v *neighbour, j, k int) {
 		m.Proof = c.helloProof(j, k)
 		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
 	}
-	v.deadline = c.now + c.p.HelloRetry
+	v.deadline = c.now + c.slowly(c.p.HelloRetry)
 	c.told(v)
 	c.send(v, m)
 }
@@ -147,7 +147,7 @@ func (c *Core) receiveHello(v *neighbour, m *Hello) {
 	if m.NeedHeader {
 		v.needHeader = true
 	}
-	if m.Classes == 0 || v.have.missingFrom(c.bits) < 0 || len(v.queued) > 0 {
+	if m.Classes == 0 || v.have.missingFrom(c.bits) < 0 || len(v.queued) > 0 || !c.cfg.Seed && c.queueTime(v) > greetingQueue {
 		if v.needHeader {
 			c.sendHeader(v)
 		}
@@ -293,6 +293,7 @@ func (c *Core) collect() {
 			c.send(v, &Bye{})
 			c.drop(v, ErrUseless)
 			i--
+		case silent > c.p.DeadAfter && c.cfg.Seed && !c.letGo(v, silent):
 		case silent > c.p.DeadAfter, v.tries >= c.p.Resends && silent > c.silence(v):
 			c.drop(v, ErrSilent)
 			i--
@@ -349,7 +350,7 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 			at(first)
 		}
 		if !v.seed || c.done {
-			at(max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond)
+			at(c.deadAt(v))
 		}
 	}
 	if queued || c.members.next() != nil {

@@ -95,10 +95,10 @@ func TestFreeRiders(t *testing.T) {
 }
 
 // TestPoisonersAndFreeRiders: both in one swarm, where sixteen of forty are honest. All of them finish, no bad byte gets in, and free
-// riders take at least 3 times as long; honest readers take some 1.9 times as long as in the clean run (docs/adr/0026), which is
-// kept from growing.
+// riders take at least 3 times as long; honest readers take some 2 times as long as in the clean run (docs/adr/0026), which is
+// kept from growing. Means of 64 seeds differ by 0.1 from state to state, whatever was changed.
 func TestPoisonersAndFreeRiders(t *testing.T) {
-	b := besideClean(t, seeds(64), func(c *Config) { c.Poisoners, c.FreeRiders = 0.3, 0.3 })
+	b := besideClean(t, seeds(192), func(c *Config) { c.Poisoners, c.FreeRiders = 0.3, 0.3 })
 	wasted := float64(b.bad) * 1024 / (float64(b.readers) * float64(forty(1).Size))
 	t.Logf("median of honest readers: %.2f s clean, %.2f s with 30 %% poisoners and 30 %% free riders (%.3f times); free riders' mean %.2f s (%.3f times), %.1f %% wasted", b.clean, b.honest, b.honest/b.clean, b.free, b.free/b.honest, wasted*100)
 	if b.honest > 2*b.clean {

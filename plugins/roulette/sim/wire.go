@@ -147,6 +147,8 @@ func (w *World) lost(e event) {
 	if !ok {
 		return
 	}
+	delete(h.ids, e.from) // nobody is told in return
+	delete(h.peers, id)
 	h.core.Lost(w.now, id)
 	w.after(e.to)
 }

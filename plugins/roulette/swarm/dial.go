@@ -45,15 +45,19 @@ func (n *Node) dial(l *link, first []byte) {
 	})
 }
 
-// introducersFor returns sessions with nodes that may know the link's peer: trackers, and
-// neighbours of the swarm.
+// introducersFor returns sessions with nodes that may know the link's peer, the likeliest first: the neighbour that named it,
+// trackers, and other neighbours of the swarm, which hear of a newcomer late or never.
 func (n *Node) introducersFor(l *link) []*wire.Session {
 	var by []*wire.Session
+	named := l.swarm.links[l.by]
+	if named.live() {
+		by = append(by, named.session)
+	}
 	for _, s := range n.introducers {
 		by = append(by, s)
 	}
 	for _, other := range l.swarm.links {
-		if other.session != nil && !other.closed {
+		if other != named && other.live() {
 			by = append(by, other.session)
 		}
 	}

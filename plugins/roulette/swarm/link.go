@@ -28,8 +28,9 @@ type link struct {
 	swarm   *swarm               // nil until the first message of an accepted session
 	id      roulette.NeighbourID // within swarm
 	peer    transport.Peer
-	token   wire.Token // opens the peer's gate; zero if it was introduced without
-	dialled bool       // a dial is under way or done
+	token   wire.Token           // opens the peer's gate; zero if it was introduced without
+	by      roulette.NeighbourID // who named the peer; 0: no neighbour
+	dialled bool                 // a dial is under way or done
 	session *wire.Session
 	pipe    pipe
 	pending [][]byte // until the session is open
@@ -37,6 +38,9 @@ type link struct {
 	spare   bool // of several dials to one peer not the first to open
 	foreign bool // the peer speaks another wire
 }
+
+// live reports whether there is a session that can be used. A nil link is none.
+func (l *link) live() bool { return l != nil && l.session != nil && !l.closed }
 
 // send hands a copy of a message over, or keeps it until there is a session. A message that
 // cannot be taken is lost; the core repeats what matters.

@@ -65,7 +65,7 @@ func (s *swarm) act() {
 	for _, a := range s.core.Actions() {
 		switch a := a.(type) {
 		case roulette.Connect:
-			s.links[a.To] = &link{swarm: s, id: a.To, peer: a.Intro.Peer, token: tokenOf(a.Intro)}
+			s.links[a.To] = &link{swarm: s, id: a.To, peer: a.Intro.Peer, token: tokenOf(a.Intro), by: a.By}
 		case roulette.Send:
 			s.send(a)
 		case roulette.Stored:

@@ -1,0 +1,87 @@
+package roulette
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"nt/chunker/nois"
+)
+
+// TestAnswerToWhatWasGivenUp: where a neighbour takes longer than it is waited for, its answer comes when the same was just
+// asked again. That must not look like a quick answer: a reader that thought so gave up all that it
+// asked, after a few milliseconds, for as long as it lived.
+func TestAnswerToWhatWasGivenUp(t *testing.T) {
+	const way = 600 * time.Millisecond
+	c, mem, id := newReaderOf(t, 128<<10)
+	v := c.byID[id]
+	c.lat, v.lat, v.link.rtt = latency{}, latency{}, 60*time.Millisecond
+	askFor := func(now time.Duration) {
+		c.now = now
+		c.ask(v, 5)
+		c.flushAsks()
+	}
+	asked := c.now
+	askFor(asked)
+	c.giveUp(v, len(v.asked)-1)
+	askFor(asked + way - 10*time.Millisecond)
+	c.Receive(asked+way, id, &Data{Chunk: 5, For: 5, Payload: mem.chunk(5), Len: 1024})
+	if !c.bits.has(5) {
+		t.Fatal("the answer is not taken")
+	}
+	if v.lat.mean < way || c.lat.mean < way {
+		t.Errorf("an answer after %v counts as one after %v, and over all as %v", way, v.lat.mean, c.lat.mean)
+	}
+}
+
+// TestOneQuickAnswerIsNotBelieved: before a few answers came a request is waited for as if none had: the first may be content that
+// was on its way anyway.
+func TestOneQuickAnswerIsNotBelieved(t *testing.T) {
+	c, _, id := newReaderOf(t, 128<<10)
+	v := c.byID[id]
+	for answers := range fewAnswers + 1 {
+		soft, hard := c.patience(v)
+		if trusted := answers >= fewAnswers; (soft < c.p.HelloRetry) != trusted || hard <= soft {
+			t.Errorf("after %d answers of 9 ms a request is waited for %v, and %v at most", answers, soft, hard)
+		}
+		c.lat.add(9 * time.Millisecond)
+	}
+}
+
+// TestSlowUplinkIsNotHurried: who has a slow uplink waits longer for what it asks for again, and does not answer a greeting with content
+// that would have to wait.
+func TestSlowUplinkIsNotHurried(t *testing.T) {
+	for _, rate := range []int{100_000, 10_000} {
+		p := Tuned()
+		p.KnownRate = rate
+		mem := newMemContent(t, 128<<10)
+		mem.have.AddRange(nois.Interval{Start: 0, End: 20})
+		c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
+		fast := rate == 100_000
+		if got := c.slowly(p.HelloRetry); fast != (got == p.HelloRetry) {
+			t.Errorf("at %d bytes/s a greeting is repeated after %v", rate, got)
+		}
+		for i := range 4 {
+			id, _ := c.Accept(0, duoPeer(1+i))
+			c.Receive(0, id, &Hello{Object: c.cfg.Object, Class: uint8(i), Classes: 4})
+		}
+		content, status := 0, 0
+		for at := time.Duration(0); at < 300*time.Millisecond; {
+			for _, a := range c.Actions() {
+				if s, ok := a.(Send); ok {
+					switch s.Msg.(type) {
+					case *Data:
+						content++
+					case *Status:
+						status++
+					}
+				}
+			}
+			at, _ = c.NextDeadline()
+			c.Advance(at)
+		}
+		if fast && content < 4 || !fast && status < 2 {
+			t.Errorf("at %d bytes/s four greetings are answered with %d blocks and %d STATUS", rate, content, status)
+		}
+	}
+}
