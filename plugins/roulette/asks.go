@@ -8,19 +8,19 @@ import (
 // patience returns after what time a request to v is overdue, and when it is given up.
 func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	l := v.lat
-	if l.n == 0 {
+	if l.N == 0 {
 		l = c.lat
 	}
-	if l.n == 0 {
+	if l.N == 0 {
 		return c.p.HelloRetry, c.p.HelloRetry * 3 / 2
 	}
 	slack := c.lateSlack()
-	soft = l.mean + 2*l.dev + slack
-	hard = soft + l.dev*4 + 3*slack
-	if v.lat.n == 0 { // it may be much further away than those that have answered
+	soft = l.Mean + 2*l.Dev + slack
+	hard = soft + l.Dev*4 + 3*slack
+	if v.lat.N == 0 { // it may be much further away than those that have answered
 		soft, hard = soft+v.link.rtt, hard+v.link.rtt
 	}
-	if c.lat.n < fewAnswers { // what came first may have been under way for another reason
+	if c.lat.N < fewAnswers { // what came first may have been under way for another reason
 		soft, hard = max(soft, c.p.HelloRetry), max(hard, c.p.HelloRetry*3/2)
 	}
 	if v.extra > 0 { // much is under way, and a busy processor on either side holds all of it up
@@ -154,8 +154,8 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 	if k := findAsk(v.old, m); k >= 0 && !m.Blind && took < v.link.rtt {
 		took = c.now - v.old[k].at // it answers what was given up, or all seems to be answered at once, and is given up for ever
 	}
-	v.lat.add(took)
-	c.lat.add(took)
+	v.lat.Add(took)
+	c.lat.Add(took)
 	if a.made == 0 {
 		a.made = a.at
 		v.quick = c.now-a.at <= v.link.rtt+quickTime && c.train.fast(c.now)
@@ -184,7 +184,7 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 func (c *Core) noteSlowSeed(v *neighbour, a *asked) {
 	if took := c.now - a.at; c.slowSeed(v) && a.chunk >= 0 && a.made == 0 && took < maxPatience {
 		a.made = a.at
-		v.lat.add(took)
+		v.lat.Add(took)
 	}
 }
 

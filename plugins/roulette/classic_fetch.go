@@ -48,7 +48,7 @@ func (c *Core) offered(v *neighbour, m *FirstHandshake) {
 		return
 	}
 	if v.cl.tries == 0 { // else it may be the answer to an earlier one
-		v.lat.add(c.now - v.cl.sentAt)
+		v.lat.Add(c.now - v.cl.sentAt)
 	}
 	v.cl.tries = 0
 	v.cl.offer = newBitset(c.n)
@@ -145,8 +145,8 @@ func (c *Core) classicRelease(v *neighbour) {
 // round trip and its deviation as measured and the blocks at the rate of earlier bursts (F42).
 func (c *Core) timeout(v *neighbour, n int) time.Duration {
 	t := c.p.HelloRetry
-	if v.lat.n > 0 {
-		t = v.lat.mean + 4*v.lat.dev
+	if v.lat.N > 0 {
+		t = v.lat.Usual()
 		switch {
 		case n > 0 && v.cl.rate > 0:
 			t += time.Duration(float64(n*BlockSize) / v.cl.rate * float64(time.Second))
@@ -198,7 +198,7 @@ func (c *Core) classicData(v *neighbour, m *Data) {
 func (c *Core) measureBurst(v *neighbour) {
 	if v.cl.got++; v.cl.got == 1 {
 		v.cl.firstAt = c.now
-		v.lat.add(c.now - v.cl.sentAt)
+		v.lat.Add(c.now - v.cl.sentAt)
 		return
 	}
 	if took := c.now - v.cl.firstAt; v.cl.got == v.cl.asked && took > 0 {

@@ -98,7 +98,7 @@ type Core struct {
 	resting    map[netip.AddrPort]rest
 
 	limit      allowance
-	lat        latency // over all neighbours
+	lat        transport.Latency // over all neighbours
 	down       rateMeter
 	train      train
 	peak       peak

@@ -210,3 +210,44 @@ func TestProofsGoWithWhatIsPushed(t *testing.T) {
 		}
 	}
 }
+
+// A thousand JOINs, and nobody says any more: the seed lets nobody go that waits for it, and then one after another, so that
+// its uplink is not taken up with telling them.
+func TestSeedWaitsForWhomItLetsWait(t *testing.T) {
+	w := newCrowd(t)
+	const readers = 1000
+	for i := range readers {
+		w.join(t, 0, i)
+	}
+	gone := 0
+	through := func(end time.Duration) {
+		for {
+			for _, a := range w.Actions() {
+				if _, ok := a.(Drop); ok {
+					gone++
+				}
+			}
+			at, ok := w.NextDeadline()
+			if !ok || at > end {
+				return
+			}
+			w.Advance(at)
+		}
+	}
+	through(w.p.DeadAfter + time.Second)
+	if most := int(time.Second/letGoEvery) + 1; gone > most {
+		t.Errorf("%d were let go within a second, want at most %d", gone, most)
+	}
+	waiting := 0
+	for _, v := range w.neighbours {
+		if w.members.waits(w.now, v.id) {
+			waiting++
+		}
+	}
+	if waiting == 0 || waiting+gone > readers {
+		t.Errorf("after %v %d wait and %d are gone", w.now, waiting, gone)
+	}
+	if through(time.Minute); gone != readers {
+		t.Errorf("%d of %d silent readers were ever let go", gone, readers)
+	}
+}

@@ -119,7 +119,7 @@ func TestWhatTheSilentWereAsked(t *testing.T) {
 		c, _ := lacking(t, 128<<10, 64, 8, 8)
 		c.departures.told = inSilence
 		v := c.neighbours[1]
-		c.lat.n, c.lat.mean = 10, time.Second // others are slow
+		c.lat.N, c.lat.Mean = 10, time.Second // others are slow
 		v.lat = c.lat
 		for i := range 10 {
 			v.have.drop(i + 20)

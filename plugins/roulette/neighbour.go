@@ -131,7 +131,7 @@ type neighbour struct {
 	old        []asked // given up: the chunk was released, but the answer is still welcome
 	asks       []Ask
 	asksAt     time.Duration
-	lat        latency
+	lat        transport.Latency
 	queue      time.Duration // its announced queue
 	queueAt    time.Duration
 	wanted     bool          // it asked for introductions

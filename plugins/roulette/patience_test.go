@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nt/chunker/nois"
+	"nt/transport"
 )
 
 // TestAnswerToWhatWasGivenUp: where a neighbour takes longer than it is waited for, its answer comes when the same was just
@@ -15,7 +16,7 @@ func TestAnswerToWhatWasGivenUp(t *testing.T) {
 	const way = 600 * time.Millisecond
 	c, mem, id := newReaderOf(t, 128<<10)
 	v := c.byID[id]
-	c.lat, v.lat, v.link.rtt = latency{}, latency{}, 60*time.Millisecond
+	c.lat, v.lat, v.link.rtt = transport.Latency{}, transport.Latency{}, 60*time.Millisecond
 	askFor := func(now time.Duration) {
 		c.now = now
 		c.ask(v, 5)
@@ -29,8 +30,8 @@ func TestAnswerToWhatWasGivenUp(t *testing.T) {
 	if !c.bits.has(5) {
 		t.Fatal("the answer is not taken")
 	}
-	if v.lat.mean < way || c.lat.mean < way {
-		t.Errorf("an answer after %v counts as one after %v, and over all as %v", way, v.lat.mean, c.lat.mean)
+	if v.lat.Mean < way || c.lat.Mean < way {
+		t.Errorf("an answer after %v counts as one after %v, and over all as %v", way, v.lat.Mean, c.lat.Mean)
 	}
 }
 
@@ -44,7 +45,7 @@ func TestOneQuickAnswerIsNotBelieved(t *testing.T) {
 		if trusted := answers >= fewAnswers; (soft < c.p.HelloRetry) != trusted || hard <= soft {
 			t.Errorf("after %d answers of 9 ms a request is waited for %v, and %v at most", answers, soft, hard)
 		}
-		c.lat.add(9 * time.Millisecond)
+		c.lat.Add(9 * time.Millisecond)
 	}
 }
 

@@ -52,20 +52,3 @@ func (l *link) receive(now time.Duration, t *Timing) (rtt time.Duration, ok bool
 	}
 	return rtt, true
 }
-
-// latency estimates how long a neighbour takes to answer a request, its queue
-// included (F42), as TCP estimates round trips.
-type latency struct {
-	mean, dev time.Duration
-	n         int
-}
-
-func (l *latency) add(d time.Duration) {
-	if l.n++; l.n == 1 {
-		l.mean, l.dev = d, d/4
-		return
-	}
-	diff := d - l.mean
-	l.mean += diff / 8
-	l.dev += (max(diff, -diff) - l.dev) / 4
-}

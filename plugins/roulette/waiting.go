@@ -76,11 +76,17 @@ const joinLasts = 12 * time.Second
 
 func (e *member) waitsStill(now time.Duration) bool { return e.waits && now-e.heard <= joinLasts }
 
-// letGo reports whether a seed drops v, which was silent for so long, now. Not while it waits for our WELCOME: that would cost a
+// waits reports whether there is a member that waits for WELCOME still.
+func (m *members) waits(now time.Duration, id NeighbourID) bool {
+	e := m.of[id]
+	return e != nil && e.waitsStill(now)
+}
+
+// letGo reports whether a seed drops v, which has been silent, now. Not while it waits for our WELCOME: that would cost a
 // datagram to tell it, and another JOIN. And one at a time as long as there is room: of 10,000 readers at once a seed
 // dropped 500 a second, and telling them took 40 % of its uplink.
-func (c *Core) letGo(v *neighbour, silent time.Duration) bool {
-	if e := c.members.of[v.id]; e != nil && e.waits && silent <= joinLasts || c.now < c.letGoAt && len(c.neighbours) < seedTable*7/8 {
+func (c *Core) letGo(v *neighbour) bool {
+	if c.members.waits(c.now, v.id) || c.now < c.letGoAt && len(c.neighbours) < seedTable*7/8 {
 		return false
 	}
 	c.letGoAt = c.now + letGoEvery
@@ -92,13 +98,12 @@ const letGoEvery = 15 * time.Millisecond
 
 // deadAt is when v will be taken for dead, or looked at again.
 func (c *Core) deadAt(v *neighbour) time.Duration {
-	from := max(v.heard, v.since) + time.Millisecond
-	at := from + c.p.DeadAfter
-	if !c.cfg.Seed || at > c.now {
+	at := max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond
+	switch {
+	case !c.cfg.Seed || at > c.now:
 		return at
-	}
-	if e := c.members.of[v.id]; e != nil && e.waits && from+joinLasts > c.now {
-		return from + joinLasts
+	case c.members.waits(c.now, v.id):
+		return c.members.of[v.id].heard + joinLasts + time.Millisecond
 	}
 	return max(at, c.letGoAt)
 }

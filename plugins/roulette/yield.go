@@ -37,7 +37,7 @@ func (c *Core) byRate() int {
 	if c.train.fast(c.now) { // what has just come is the best that is known of a link that fills up
 		rate = c.down.lately(c.now)
 	}
-	return max(max(c.p.WindowBlocks, c.chunkWindow())+extra, int(rate*(c.p.WindowTime+c.lat.mean/2).Seconds()/BlockSize))
+	return max(max(c.p.WindowBlocks, c.chunkWindow())+extra, int(rate*(c.p.WindowTime+c.lat.Mean/2).Seconds()/BlockSize))
 }
 
 // chunkWindow is the window for chunks of several blocks: WindowChunks of them where the others are usualWay away, more or
@@ -125,7 +125,7 @@ func (c *Core) giveWay(blocks int) {
 	y, want := &c.yield, float64(c.byRate())
 	switch q := c.downQueue(); {
 	case q > c.queueMost():
-		if c.now-y.cutAt < c.lat.mean {
+		if c.now-y.cutAt < c.lat.Mean {
 			return
 		}
 		if y.ceiling == 0 {

@@ -80,7 +80,8 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 	if peer.Addr.IsValid() {
 		a.dial(ctx, peer.Addr, token)
 	}
-	alone := time.NewTimer(n.patience())
+	patience := n.patience(token == Token{} && n.tokenFor(unmap(peer.Addr)) == Token{})
+	alone := time.NewTimer(patience)
 	defer alone.Stop()
 	var hopeless <-chan time.Time
 	introducers = introducers[:min(len(introducers), maxIntroducers)]
@@ -101,7 +102,7 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 			if asked < len(introducers) {
 				a.ask(ctx, introducers[asked], asked == 0)
 				asked++
-				alone.Reset(n.patience() << asked)
+				alone.Reset(patience << asked)
 			}
 		case <-a.next:
 			alone.Reset(0)
@@ -126,13 +127,17 @@ func (n *Node) Connect(ctx context.Context, peer transport.Peer, token Token, ch
 	}
 }
 
-// patience is how long a direct dial is given before introducers are asked.
-func (n *Node) patience() time.Duration {
+// patience is how long a direct dial is given before introducers are asked: of two round trips if it has to ask for a token first.
+func (n *Node) patience(asks bool) time.Duration {
 	least := introduceAfter
 	if n.NAT() == NATUnknown {
 		least = introduceLate
 	}
-	return max(least, n.answerTime())
+	usual := n.answerTime()
+	if asks {
+		usual *= 2
+	}
+	return max(least, usual)
 }
 
 // introduced goes on with what an introducer said.

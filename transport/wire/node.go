@@ -69,7 +69,7 @@ type Node struct {
 	tokens    map[netip.AddrPort]keptToken
 	punched   map[punchKey]struct{} // Connect calls under way
 	granted   map[uint32]int        // sessions on each grant that are not confirmed
-	answers   Latency               // of handshakes: from the first Init to its Reply
+	answers   transport.Latency     // of handshakes: from the first Init to its Reply
 	closed    bool
 	asking    bool // askWhere is under way
 

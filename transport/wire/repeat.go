@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// repeat sends until an answer comes: at once, after firstRetry, after twice that, and so on, never before usual. It gives up
+// repeat sends until an answer comes: at once, and again after each backOff. It gives up
 // with ErrClosed when over is closed, and with ErrNoAnswer after maxTries.
 func repeat[T any](ctx context.Context, usual time.Duration, over <-chan struct{}, answer <-chan T, send func(try int) error) (got T, err error) {
 	for try := range maxTries {
 		if err := send(try); err != nil {
 			return got, err
 		}
-		timer := time.NewTimer(max(firstRetry<<try, usual))
+		timer := time.NewTimer(backOff(try, usual))
 		defer timer.Stop()
 		select {
 		case got = <-answer:

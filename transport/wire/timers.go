@@ -101,7 +101,7 @@ func (s *Session) runDial(now time.Time) time.Duration {
 		s.end(ErrNoAnswer)
 		return sweepEvery
 	default:
-		d.nextTry = now.Add(max(firstRetry<<d.tries, usual))
+		d.nextTry = now.Add(backOff(d.tries, usual))
 		d.tries++
 	}
 	if s.state == stateInitiating {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"nt/transport"
 	"nt/transport/wire"
 )
 
@@ -30,9 +31,9 @@ type control struct {
 	press    bool    // the packet that goes out asks for it
 	recover  uint32  // losses of packets before this one have been answered
 	cutAt    time.Duration
-	rtt      time.Duration // smoothed
-	answer   wire.Latency  // until an acknowledgement comes, held or not
-	last     time.Duration // the latest round trip
+	rtt      time.Duration     // smoothed
+	answer   transport.Latency // until an acknowledgement comes, held or not
+	last     time.Duration     // the latest round trip
 	shortest [2]time.Duration
 	epoch    time.Duration // when shortest[0] began
 	clock    uint32        // our milliseconds minus KCP's, as far as known; both may wrap

@@ -2,22 +2,6 @@ package wire
 
 import "time"
 
-// Latency is how long answers take, as TCP estimates it (RFC 6298). The zero value knows nothing.
-type Latency struct{ Mean, dev time.Duration }
-
-// Add takes the time of one answer.
-func (l *Latency) Add(d time.Duration) {
-	if l.Mean == 0 {
-		l.Mean, l.dev = d, d/2
-		return
-	}
-	l.dev += (max(d-l.Mean, l.Mean-d) - l.dev) / 4
-	l.Mean += (d - l.Mean) / 8
-}
-
-// Usual is the time within which nearly all answers come, 0 while none came.
-func (l *Latency) Usual() time.Duration { return l.Mean + 4*l.dev }
-
 // longestUsual is the most that a slow link makes a handshake wait before something else is tried.
 const longestUsual = 1500 * time.Millisecond
 
@@ -29,3 +13,7 @@ func (n *Node) answerTime() time.Duration {
 	defer n.mu.Unlock()
 	return min(n.answers.Usual(), longestUsual)
 }
+
+// backOff is how long the answer to the try-th question is waited for, from 0: twice as long each time, and never less than
+// answers usually take.
+func backOff(try int, usual time.Duration) time.Duration { return max(firstRetry<<try, usual) }
