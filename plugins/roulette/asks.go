@@ -11,8 +11,11 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	if l.N == 0 {
 		l = c.lat
 	}
-	if l.N == 0 {
+	switch {
+	case l.N == 0 && v.seed:
 		return c.p.HelloRetry, c.p.HelloRetry * 3 / 2
+	case l.N == 0: // who is not answered by anybody cannot tell slow uplinks from who does not give
+		return c.p.HelloRetry, firstAnswer
 	}
 	slack := c.lateSlack()
 	soft = l.Mean + 2*l.Dev + slack
@@ -31,6 +34,11 @@ func (c *Core) patience(v *neighbour) (soft, hard time.Duration) {
 	}
 	return soft, hard
 }
+
+// firstAnswer is how long a reader's first answer is waited for while nobody has answered any request: where an uplink carries a block
+// in a tenth of a second, and three wait, it takes longer than half a second, and who did not wait that long dropped all who
+// greeted it, one by one (docs/adr/0030). The request holds no room in the window meanwhile.
+const firstAnswer = 2500 * time.Millisecond
 
 // fewAnswers is from how many on their times are believed.
 const fewAnswers = 3

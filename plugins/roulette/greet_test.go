@@ -214,7 +214,7 @@ func TestProofsGoWithWhatIsPushed(t *testing.T) {
 // A thousand JOINs, and nobody says any more: the seed lets nobody go that waits for it, and then one after another, so that
 // its uplink is not taken up with telling them.
 func TestSeedWaitsForWhomItLetsWait(t *testing.T) {
-	w := newCrowd(t)
+	w := newCrowdOf(t, 1<<20)
 	const readers = 1000
 	for i := range readers {
 		w.join(t, 0, i)
@@ -246,6 +246,16 @@ func TestSeedWaitsForWhomItLetsWait(t *testing.T) {
 	}
 	if waiting == 0 || waiting+gone > readers {
 		t.Errorf("after %v %d wait and %d are gone", w.now, waiting, gone)
+	}
+	v := w.neighbours[0]
+	w.letGoAt = w.now + time.Second
+	for unserved, want := range map[int]bool{0: true, 1: false} {
+		was := w.unserved
+		w.unserved = unserved
+		if got := w.letGo(v); got != want {
+			t.Errorf("with %d chunks that nobody was given a silent reader is let go: %v", unserved, got)
+		}
+		w.unserved = was
 	}
 	if through(time.Minute); gone != readers {
 		t.Errorf("%d of %d silent readers were ever let go", gone, readers)

@@ -49,6 +49,45 @@ func TestOneQuickAnswerIsNotBelieved(t *testing.T) {
 	}
 }
 
+// TestWhoWasNeverAnsweredWaits: a newcomer among slow uplinks has seen no answer yet. It keeps the neighbour that greeted it until one
+// can have come, and drops who gives nothing after that.
+func TestWhoWasNeverAnsweredWaits(t *testing.T) {
+	for _, answered := range []bool{true, false} {
+		c, mem, id := newReaderOf(t, 128<<10)
+		v := c.byID[id]
+		c.Receive(100*time.Millisecond, id, &Proof{Header: &c.header})
+		var has nois.Set
+		has.AddRange(nois.Interval{Start: 0, End: 20})
+		c.Receive(100*time.Millisecond, id, &Status{Have: has.AppendSummary(nil, 64)})
+		if len(v.asked) == 0 {
+			t.Fatal("nothing is asked of a neighbour that has something")
+		}
+		run(c, 2*time.Second)
+		if c.byID[id] == nil {
+			t.Fatal("dropped after two seconds, while nobody has answered anything yet")
+		}
+		if _, late := c.outstanding(); late != len(v.asked) {
+			t.Errorf("%d of %d requests are late, and none may hold the window", late, len(v.asked))
+		}
+		if answered {
+			c.Receive(2*time.Second, id, &Data{Chunk: 5, For: 5, Payload: mem.chunk(5), Len: 1024})
+		}
+		run(c, 2900*time.Millisecond)
+		if kept := c.byID[id] != nil; kept != answered {
+			t.Errorf("answered: %v, kept: %v", answered, kept)
+		}
+	}
+}
+
+// run advances a core to a time, deadline by deadline.
+func run(c *Core, till time.Duration) {
+	for at, ok := c.NextDeadline(); ok && at <= till; at, ok = c.NextDeadline() {
+		c.Advance(at)
+		c.Actions()
+	}
+	c.Advance(till)
+}
+
 // TestSlowUplinkIsNotHurried: who has a slow uplink waits longer for what it asks for again, and does not answer a greeting with content
 // that would have to wait.
 func TestSlowUplinkIsNotHurried(t *testing.T) {

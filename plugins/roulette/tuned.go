@@ -87,9 +87,17 @@ func (c *Core) hello(v *neighbour, j, k int) {
 		m.Proof = c.helloProof(j, k)
 		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
 	}
-	v.deadline = c.now + c.slowly(c.p.HelloRetry)
+	v.deadline = c.now + c.helloRetry(v)
 	c.told(v)
 	c.send(v, m)
+}
+
+// helloRetry is how long v's answer to a greeting is waited for: the second time longer, while nobody has given anything yet.
+func (c *Core) helloRetry(v *neighbour) time.Duration {
+	if c.lat.N == 0 && v.tries > 0 {
+		return firstAnswer / 2
+	}
+	return c.slowly(c.p.HelloRetry)
 }
 
 // class returns what the j-th of k peers met together is asked for blindly: of a tiny object one of the chunks that are missing.
