@@ -40,18 +40,21 @@ func (g *greetings) spent(welcome bool, n, share float64, alone bool) {
 func (c *Core) pacesAll() bool { return c.cfg.Seed && c.p.Profile == ProfileTuned }
 
 // joinShare is the part of the uplink that WELCOMEs may take while there is content to send. Nobody can have what the
-// seed has not given away: that comes first; once it has, a crowd at the door comes before those inside,
-// who can serve each other.
+// seed has not given away: that comes first. Once it has, those inside can serve each other, and who comes waits for nobody else:
+// for how many it is named to ask as well, which is what is left of this share (docs/experiments/causes.md).
 func (c *Core) joinShare() float64 {
+	content := 1 - c.p.JoinShare
 	switch crowd := c.crowdWaits(); {
 	case c.n <= tinyChunks: // chunks go with WELCOME
-		return 1 - (1-c.p.JoinShare)/4
+		return 1 - content/4
 	case crowd && c.unserved == 0:
-		return 1 - (1-c.p.JoinShare)/4
-	case !crowd && c.unserved > 0:
-		return c.p.JoinShare / 4
+		return 1 - content/4
+	case c.unserved == 0:
+		return 1 - content/2
+	case crowd:
+		return c.p.JoinShare
 	}
-	return c.p.JoinShare
+	return c.p.JoinShare / 4
 }
 
 // serveAll sends as many WELCOMEs and blocks as the pacer lets out (R7, R8).

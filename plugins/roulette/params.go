@@ -72,7 +72,7 @@ type Params struct {
 	// Seed.
 	JoinList     int           `toml:"join_list"`     // introductions in a WELCOME (R1)
 	JoinMin      int           `toml:"join_min"`      // introductions in the leanest WELCOME
-	JoinShare    float64       `toml:"join_share"`    // part of the uplink that WELCOMEs may take; a quarter of that until every chunk was given away once
+	JoinShare    float64       `toml:"join_share"`    // part of the uplink that WELCOMEs may take while a crowd waits for them; a quarter of that while none does, and once every chunk was given away half of the rest besides
 	JoinYoung    time.Duration `toml:"join_young"`    // introduced peers joined at least so long ago (R1)
 	JoinOld      time.Duration `toml:"join_old"`      // and at most so long ago
 	MemberTTL    time.Duration `toml:"member_ttl"`    // who said nothing for so long is introduced to nobody
@@ -96,7 +96,7 @@ func Tuned() Params {
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
 		LateSlack: 15 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 23 * time.Millisecond,
-		JoinList: 10, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
+		JoinList: 8, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedTrial: 2, SeedCrowd: 8, MaxMembers: 1 << 14,
 	}
 }

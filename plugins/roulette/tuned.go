@@ -301,7 +301,7 @@ func (c *Core) collect() {
 			c.send(v, &Bye{})
 			c.drop(v, ErrUseless)
 			i--
-		case silent > c.p.DeadAfter && c.cfg.Seed && !c.letGo(v):
+		case silent > c.p.DeadAfter && !c.letGo(v):
 		case silent > c.p.DeadAfter, v.tries >= c.p.Resends && silent > c.silence(v):
 			c.drop(v, ErrSilent)
 			i--

@@ -82,12 +82,16 @@ func (m *members) waits(now time.Duration, id NeighbourID) bool {
 	return e != nil && e.waitsStill(now)
 }
 
-// letGo reports whether a seed drops v, which has been silent, now. Not while it waits for our WELCOME: that would cost a
-// datagram to tell it, and another JOIN. And one at a time as long as there is room: of 10,000 readers at once a seed
-// dropped 500 a second, and telling them took 40 % of its uplink. Once everything was given away the silent go at once: who lacks
-// a last chunk then does better to come back than to be waited for (docs/experiments/causes.md: 171 s instead of 43).
+// keepsSilent reports whether the silent are not dropped at once: by a seed that has given to nobody yet some of what it has. Once
+// everything was given away, who lacks a last chunk does better to come back than to be waited for
+// (docs/experiments/causes.md: 171 s instead of 43).
+func (c *Core) keepsSilent() bool { return c.cfg.Seed && c.unserved > 0 }
+
+// letGo reports whether v, which has been silent, is dropped now. By a seed that keeps the silent not while v waits for its
+// WELCOME: that would cost a datagram to tell it, and another JOIN. And one at a time as long as there is room: of 10,000
+// readers at once a seed dropped 500 a second, and telling them took 40 % of its uplink.
 func (c *Core) letGo(v *neighbour) bool {
-	if c.unserved == 0 {
+	if !c.keepsSilent() {
 		return true
 	}
 	if c.members.waits(c.now, v.id) || c.now < c.letGoAt && len(c.neighbours) < seedTable*7/8 {
@@ -104,7 +108,7 @@ const letGoEvery = 15 * time.Millisecond
 func (c *Core) deadAt(v *neighbour) time.Duration {
 	at := max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond
 	switch {
-	case !c.cfg.Seed || c.unserved == 0 || at > c.now:
+	case !c.keepsSilent() || at > c.now:
 		return at
 	case c.members.waits(c.now, v.id):
 		return c.members.of[v.id].heard + joinLasts + time.Millisecond
