@@ -1,6 +1,7 @@
 package roulette
 
 import (
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -94,6 +95,34 @@ func TestSeedGreetsACrowdAtThePaceOfItsUplink(t *testing.T) {
 	}
 	if w.gave < 64 {
 		t.Errorf("%d blocks of content meanwhile", w.gave)
+	}
+}
+
+// Before a seed has given everything away content comes first; then WELCOMEs have most of the uplink, and name as many as
+// it bears at the rate of JOINs.
+func TestWelcomesNameMoreOnceAllIsGivenAway(t *testing.T) {
+	for _, x := range []struct {
+		rate       float64 // JOINs a second
+		unserved   int
+		share      float64
+		introduces int
+	}{
+		{8, 128, 0.1, 8},
+		{32, 128, 0.1, 3},
+		{128, 128, 0.1, 3},
+		{8, 0, 0.7, 8},
+		{32, 0, 0.7, 8},
+		{128, 0, 0.7, 6},
+		{256, 0, 0.7, 3}, // more than its share: they wait, and name each other
+	} {
+		w := newCrowd(t)
+		w.unserved, w.members.rate.rate = x.unserved, x.rate
+		if got := w.joinShare(); math.Abs(got-x.share) > 1e-9 {
+			t.Errorf("%v: share %.2f, want %.2f", x, got, x.share)
+		}
+		if got := w.welcomeList(); got != x.introduces {
+			t.Errorf("%v: a WELCOME names %d, want %d", x, got, x.introduces)
+		}
 	}
 }
 
