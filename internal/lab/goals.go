@@ -258,11 +258,13 @@ func undone(r Result) string {
 	return fmt.Sprintf("%s stable at %g/s", notStable(r), r.Rate)
 }
 
+// because is why, as the reader that gave up first said it: its first clause, without what every reader says.
 func because(r Result) string {
-	if r.Failure == "" {
+	why, _, _ := strings.Cut(r.Failure, "; ")
+	if why = strings.TrimPrefix(why, "transport: no peer delivers: "); why == "" {
 		return ""
 	}
-	return "; " + r.Failure
+	return "; " + why
 }
 
 // cost is what systems are compared by: infinite if not stable or not measured.
