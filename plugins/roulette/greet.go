@@ -40,8 +40,8 @@ func (g *greetings) spent(welcome bool, n, share float64, alone bool) {
 func (c *Core) pacesAll() bool { return c.cfg.Seed && c.p.Profile == ProfileTuned }
 
 // joinShare is the part of the uplink that WELCOMEs may take while there is content to send. Nobody can have what the
-// seed has not given away: that comes first. Once it has, those inside can serve each other, and who comes waits for nobody else:
-// for how many it is named to ask as well, which is what is left of this share (docs/experiments/causes.md).
+// seed has not given away: that comes first. Once it has, those inside can serve each other, but nobody else welcomes who comes;
+// how many others a WELCOME names follows from this share, too (welcomeList, docs/experiments/causes.md).
 func (c *Core) joinShare() float64 {
 	content := 1 - c.p.JoinShare
 	switch crowd := c.crowdWaits(); {
