@@ -45,9 +45,7 @@ func (c *Core) pacesAll() bool { return c.cfg.Seed && c.p.Profile == ProfileTune
 func (c *Core) joinShare() float64 {
 	content := 1 - c.p.JoinShare
 	switch crowd := c.crowdWaits(); {
-	case c.n <= tinyChunks: // chunks go with WELCOME
-		return 1 - content/4
-	case crowd && c.unserved == 0:
+	case c.n <= tinyChunks, crowd && c.unserved == 0: // of a tiny object chunks go with WELCOME
 		return 1 - content/4
 	case c.unserved == 0:
 		return 1 - content/2

@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 
@@ -13,9 +14,8 @@ import (
 
 func TestRow45_FullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("store", dir, "tmpfs", 0, "size=256k"); err != nil {
-		testenv.SkipUnless(t, false, "a small file system cannot be mounted here: "+err.Error())
-	}
+	err := syscall.Mount("store", dir, "tmpfs", 0, "size=256k")
+	testenv.SkipUnless(t, err == nil, fmt.Sprint("a small file system cannot be mounted here: ", err))
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
 			t.Error(err)
@@ -24,7 +24,7 @@ func TestRow45_FullDisk(t *testing.T) {
 	s := openStore(t, dir, store.Options{})
 	small, big := storetest.Make(t, 1, 64<<10), storetest.Make(t, 2, 400<<10)
 	storetest.Put(t, s, small)
-	err := fill(s, big, big.NumChunks())
+	err = fill(s, big, big.NumChunks())
 	if !errors.Is(err, store.ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("filling a full disk: %v", err)
 	}
