@@ -34,19 +34,27 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 	}
 }
 
-// forgetOld drops the oldest requests of a reader that has more of them waiting than it remembers: of a busy seed it asks one
-// chunk at a time, gives it up, and takes no answer to what it gave up long ago. Served all the same, they would
-// be what the whole uplink goes into. On a fast link many wait, but not for long.
+// forgetOld drops what a reader has asked for and given up: of a busy seed it asks one chunk at a time, gives it up when it has waited
+// its time, and asks for another. Who remembers but its last maxOld takes no answer to what it gave up before, and a seed that served all
+// it was ever asked for sent nothing else in the end (docs/experiments/causes.md). On a fast link many requests wait, but not for long.
 func (c *Core) forgetOld(v *neighbour) {
-	if len(c.members.of) <= c.p.SeedCrowd || len(v.queued) <= maxOld {
+	if len(c.members.of) <= c.p.SeedCrowd {
 		return
 	}
-	if k := slices.IndexFunc(v.queued, func(q want) bool { return q.counts && !q.started }); k >= 0 && c.now-v.queued[k].at > longForgotten {
+	keep, patience := lastAsks, longForgotten
+	if c.blocks > 1 {
+		keep, patience = 1, maxPatience
+	}
+	for len(v.queued) > keep {
+		k := slices.IndexFunc(v.queued, func(q want) bool { return q.counts && !q.started && c.now-q.at > patience })
+		if k < 0 {
+			return
+		}
 		c.unqueue(v, k)
 	}
 }
 
-// longForgotten is after what time nobody waits for the answer to a request any more.
+// longForgotten is after what time nobody waits for the answer to a request of one block any more.
 const longForgotten = 2 * time.Second
 
 // waitsFor reports whether the same request of v waits already.
