@@ -118,7 +118,7 @@ func (c *Core) took(v *neighbour, i int) {
 	c.bits.add(i)
 	c.free.drop(i)
 	c.missing--
-	c.progress, c.rescues = c.now, 0
+	c.progress, c.tookAt, c.rescues = c.now, c.now, 0
 	for _, w := range c.neighbours {
 		if w != v && c.reserved[i] > 0 {
 			c.cancel(w, i)

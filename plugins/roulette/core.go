@@ -104,6 +104,7 @@ type Core struct {
 	peak       peak
 	yield      yield
 	progress   time.Duration // last new chunk, or last rescue
+	tookAt     time.Duration // last new chunk
 	rescues    int           // in a row, without progress
 	soughtAt   time.Duration // when peers were last asked for
 	seekAt     time.Duration // classic: when they are next
@@ -201,11 +202,15 @@ func (c *Core) Have() (have, of int) { return c.n - c.missing, c.n }
 // Degree returns the number of neighbours.
 func (c *Core) Degree() int { return len(c.neighbours) }
 
-// Join makes the peers seeds and asks them for WELCOME.
+// Join makes the peers, which a locator named, seeds and asks them for WELCOME. One that fell silent does not rest any more: a reader
+// asks a locator when nothing moves, and the seed may be the only one that has what it lacks (docs/adr/0031).
 func (c *Core) Join(now time.Duration, seeds []Introduction) {
 	c.now = now
 	c.progress = now
 	for _, s := range seeds {
+		if r, ok := c.resting[s.Peer.Addr]; ok && !r.useless && !r.gone {
+			delete(c.resting, s.Peer.Addr)
+		}
 		if v := c.meet(s, nil); v != nil {
 			v.seed = true
 			c.join(v)

@@ -23,6 +23,7 @@ const (
 type rest struct {
 	till    time.Duration
 	useless bool // it may not come by itself either
+	gone    bool // it said BYE
 }
 
 // add makes a neighbour of a peer, or returns nil: no room, banned, resting. Who came by itself is neither silent
@@ -178,13 +179,13 @@ func (c *Core) drop(v *neighbour, why error) {
 	case ErrSilent:
 		c.stats.Dead++
 		if v.delivered == 0 { // one that delivered may only have been slow for a moment
-			c.rest(v, rest{c.now + restTime, false})
+			c.rest(v, rest{till: c.now + restTime})
 		}
 	case ErrUseless:
-		c.rest(v, rest{c.now + restTime, true})
+		c.rest(v, rest{till: c.now + restTime, useless: true})
 	case ErrBye: // others still recommend it for a while
 		c.departures.byes++
-		c.rest(v, rest{c.now + byeTime, false})
+		c.rest(v, rest{till: c.now + byeTime, gone: true})
 	}
 	c.emit(Drop{v.id, v.peer, why})
 }

@@ -34,3 +34,33 @@ func TestWhoFellSilentMayComeBack(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoseSeedFellSilentMayJoinAgain: a seed that lets a silent reader go rests there as any neighbour that fell silent, until a locator
+// names it again, which it does for who is stuck. Who left or is of no use is not met for that.
+func TestWhoseSeedFellSilentMayJoinAgain(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		ends func(c *Core, v *neighbour)
+		back bool
+	}{
+		{"silent", func(c *Core, v *neighbour) { c.Lost(time.Second, v.id) }, true},
+		{"left", func(c *Core, v *neighbour) { c.Receive(time.Second, v.id, &Bye{}) }, false},
+		{"useless", func(c *Core, v *neighbour) { c.drop(v, ErrUseless) }, false},
+		{"banned", func(c *Core, v *neighbour) { c.ban(v, ErrDishonest) }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _ := newLonely(t, 1<<17)
+			c.Accept(0, duoPeer(2)) // who is alone takes whoever there is
+			c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+			test.ends(c, c.byAddr[duoPeer(1).Addr])
+			c.AddPeers(time.Second, []Introduction{{Peer: duoPeer(1)}})
+			if c.byAddr[duoPeer(1).Addr] != nil {
+				t.Fatal("met again at once")
+			}
+			c.Join(time.Second, []Introduction{{Peer: duoPeer(1)}})
+			if v := c.byAddr[duoPeer(1).Addr]; (v != nil && v.seed) != test.back {
+				t.Errorf("a seed again: %v, want %v", !test.back, test.back)
+			}
+		})
+	}
+}
