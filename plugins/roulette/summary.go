@@ -32,8 +32,11 @@ func (c *Core) fullSummary() []byte {
 	return summaryOf(c.have, c.n, MaxSummary, c.rng)
 }
 
-// learnHave adds what a have summary tells to what v holds.
+// learnHave adds what a have summary tells to what v holds; an empty one tells nothing.
 func (c *Core) learnHave(v *neighbour, summary []byte) {
+	if len(summary) == 0 {
+		return
+	}
 	if !c.known {
 		v.told = append(v.told[:0], summary...)
 		return
