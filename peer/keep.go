@@ -133,8 +133,8 @@ func (n *Node) keep(e cache.Entry) {
 		return
 	}
 	if e.Shared && n.ann != nil {
+		n.mention(e) // first: who finds it by its announcement may ask
 		n.ann.add(e)
-		n.mention(e)
 	}
 	n.learnHashes(u, e)
 }
