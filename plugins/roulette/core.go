@@ -208,7 +208,7 @@ func (c *Core) Join(now time.Duration, seeds []Introduction) {
 	c.now = now
 	c.progress = now
 	for _, s := range seeds {
-		if r, ok := c.resting[s.Peer.Addr]; ok && !r.useless && !r.gone {
+		if c.resting[s.Peer.Addr].why == ErrSilent {
 			delete(c.resting, s.Peer.Addr)
 		}
 		if v := c.meet(s, nil); v != nil {

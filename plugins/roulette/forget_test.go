@@ -17,13 +17,7 @@ func TestSeedForgetsWhatReadersGaveUp(t *testing.T) {
 		{"chunks of four", 10 << 20, maxPatience + time.Second/4, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newCrowdOf(t, test.size)
-			var ids []NeighbourID
-			for i := range w.p.SeedCrowd + 1 {
-				ids = append(ids, w.join(t, 0, i+1))
-			}
-			w.until(time.Second)
-			w.cfg.Uplink.Left(time.Second, 1e9) // and from now on nothing leaves
+			w, ids := stuckCrowd(t, test.size)
 			v := w.byID[ids[0]]
 			now := 2 * time.Second
 			for k := range 2 * maxOld {
@@ -46,19 +40,25 @@ func TestSeedForgetsWhatReadersGaveUp(t *testing.T) {
 
 // As many requests as a reader makes of a busy seed at once wait there, however long they take, while they are not given up.
 func TestSeedKeepsWhatReadersWaitFor(t *testing.T) {
-	w := newCrowdOf(t, 10<<20)
-	var id NeighbourID
-	for i := range w.p.SeedCrowd + 1 {
-		id = w.join(t, 0, i+1)
-	}
-	w.until(time.Second)
-	w.cfg.Uplink.Left(time.Second, 1e9)
+	w, ids := stuckCrowd(t, 10<<20)
+	id := ids[0]
 	for k := range lastAsks {
 		w.Receive(2*time.Second+time.Duration(k)*maxPatience/lastAsks, id, &Request{Asks: []Ask{{Chunk: uint32(k), Any: true}}})
 	}
 	if n := waiting(w.byID[id]); n != lastAsks {
 		t.Errorf("%d requests wait, want %d", n, lastAsks)
 	}
+}
+
+// stuckCrowd returns a seed that its readers keep busy, and from the second second on nothing leaves it.
+func stuckCrowd(t *testing.T, size int64) (w *crowd, ids []NeighbourID) {
+	w = newCrowdOf(t, size)
+	for i := range w.p.SeedCrowd + 1 {
+		ids = append(ids, w.join(t, 0, i+1))
+	}
+	w.until(time.Second)
+	w.cfg.Uplink.Left(time.Second, 1e9)
+	return w, ids
 }
 
 // waiting counts the requests of v that wait, without what is pushed to it and what is begun.

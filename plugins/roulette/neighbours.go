@@ -21,9 +21,8 @@ const (
 
 // rest is how long a peer is not met again, and why.
 type rest struct {
-	till    time.Duration
-	useless bool // it may not come by itself either
-	gone    bool // it said BYE
+	till time.Duration
+	why  error // ErrSilent, ErrBye, or ErrUseless, who may not come by itself either
 }
 
 // add makes a neighbour of a peer, or returns nil: no room, banned, resting. Who came by itself is neither silent
@@ -36,7 +35,7 @@ func (c *Core) add(peer transport.Peer, came bool) *neighbour {
 	if c.left || len(c.neighbours) >= room || c.banned[peer.Addr] || !peer.ID.IsZero() && c.bannedKeys[peer.ID] {
 		return nil
 	}
-	if r, ok := c.resting[peer.Addr]; ok && c.now < r.till && (r.useless || !came) && len(c.neighbours) > 0 { // better than nobody
+	if r, ok := c.resting[peer.Addr]; ok && c.now < r.till && (r.why == ErrUseless || !came) && len(c.neighbours) > 0 { // better than nobody
 		return nil
 	}
 	c.lastID++
@@ -179,13 +178,13 @@ func (c *Core) drop(v *neighbour, why error) {
 	case ErrSilent:
 		c.stats.Dead++
 		if v.delivered == 0 { // one that delivered may only have been slow for a moment
-			c.rest(v, rest{till: c.now + restTime})
+			c.rest(v, rest{c.now + restTime, why})
 		}
 	case ErrUseless:
-		c.rest(v, rest{till: c.now + restTime, useless: true})
+		c.rest(v, rest{c.now + restTime, why})
 	case ErrBye: // others still recommend it for a while
 		c.departures.byes++
-		c.rest(v, rest{till: c.now + byeTime, gone: true})
+		c.rest(v, rest{c.now + byeTime, why})
 	}
 	c.emit(Drop{v.id, v.peer, why})
 }

@@ -2,7 +2,6 @@ package roulette
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -23,12 +22,8 @@ func (c *Core) status(v *neighbour) {
 
 // advertise tells one neighbour what we have when the uplink is idle (R6), or that we are there.
 func (c *Core) advertise() {
-	t, ok := c.advertiseAt()
-	if !ok || c.now < t {
-		return
-	}
-	v, due := c.uninformed()
-	if v == nil || c.now < due {
+	v, at := c.nextStatus()
+	if v == nil || c.now < at {
 		return
 	}
 	c.statusAt = c.now
@@ -40,23 +35,20 @@ func (c *Core) advertise() {
 	c.send(v, &Status{})
 }
 
-// advertiseAt is when the next STATUS may go out.
-func (c *Core) advertiseAt() (time.Duration, bool) {
-	if !c.known || c.cfg.Seed || c.done || slices.ContainsFunc(c.neighbours, func(v *neighbour) bool { return len(v.queued) > 0 }) {
-		return 0, false
+// nextStatus returns who gets the next STATUS, and when it may go out; nil if nobody does, or content waits to be sent.
+func (c *Core) nextStatus() (next *neighbour, at time.Duration) {
+	if !c.known || c.cfg.Seed || c.done {
+		return nil, 0
 	}
-	v, due := c.uninformed()
-	return max(due, c.statusAt+c.p.StatusEvery, c.contentAt+c.idleTime(), c.cfg.Uplink.readyAt()), v != nil
-}
-
-// uninformed returns who is to be told next, and when; nil if there is nobody.
-func (c *Core) uninformed() (next *neighbour, at time.Duration) {
 	for _, v := range c.neighbours {
+		if len(v.queued) > 0 {
+			return nil, 0
+		}
 		if due, ok := c.statusDue(v); ok && (next == nil || due < at) {
 			next, at = v, due
 		}
 	}
-	return next, at
+	return next, max(at, c.statusAt+c.p.StatusEvery, c.contentAt+c.idleTime(), c.cfg.Uplink.readyAt())
 }
 
 // statusDue is when v is told what it does not know; or, where nothing has been new for long, that we are there still: readers that

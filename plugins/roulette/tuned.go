@@ -364,7 +364,7 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 	if queued || c.members.next() != nil {
 		at(c.serveAt())
 	}
-	if t, ok := c.advertiseAt(); ok {
+	if v, t := c.nextStatus(); v != nil {
 		at(t)
 	}
 	if t, ok := c.limitAt(); ok {

@@ -15,8 +15,7 @@ func TestASwarmWaitsForItsSeed(t *testing.T) {
 		cfg := forty(1)
 		cfg.Size, cfg.Rate, cfg.TimeMax = 512<<10, 0, 2*time.Minute
 		w := New(cfg)
-		w.scheduleBirth()
-		w.events.push(event{at: time.Second, kind: evSample})
+		w.begin()
 		least = roulette.Tuned().MaxDegree
 		cut, looked := false, false
 		for w.more() && w.Step() {

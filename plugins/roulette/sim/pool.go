@@ -47,11 +47,16 @@ type Result struct {
 // Run runs an experiment to its end.
 func Run(cfg Config) Result {
 	w := New(cfg)
-	w.scheduleBirth()
-	w.events.push(event{at: time.Second, kind: evSample})
+	w.begin()
 	for w.more() && w.Step() {
 	}
 	return w.result()
+}
+
+// begin plans the first reader and the first sample of the pool.
+func (w *World) begin() {
+	w.scheduleBirth()
+	w.events.push(event{at: time.Second, kind: evSample})
 }
 
 func (w *World) more() bool {
