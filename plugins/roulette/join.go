@@ -118,6 +118,10 @@ func (c *Core) receiveRescue(v *neighbour, m *Rescue) {
 		return
 	}
 	c.learnHave(v, m.Have)
+	if c.byID[v.id] == nil {
+		return
+	}
+	c.notHad(v, m.Have)
 	c.members.join(c.now, v, c.p.MaxMembers)
 	c.members.heard(c.now, v.id)
 	c.members.wait(c.now, v.id, len(m.Have) == 0)

@@ -46,3 +46,33 @@ func TestRescueTakesWhatItBrings(t *testing.T) {
 		t.Errorf("the seed answers %v after the last silence, and is asked after %v", rescued, asked)
 	}
 }
+
+// A reader that calls for help gets a chunk that it lacks, though the seed has sent it all: that was lost on the way.
+func TestRescueBringsWhatWasLost(t *testing.T) {
+	w := newCrowdOf(t, 8<<10)
+	id := w.join(t, 0, 1)
+	w.until(time.Second)
+	if w.gave != w.n {
+		t.Fatalf("%d blocks are given, want %d", w.gave, w.n)
+	}
+	w.Receive(time.Second, id, &Rescue{Object: w.cfg.Object, Have: []byte{summaryBitmap, 0b11110111}})
+	again := -1
+	for now := time.Second; now < 2*time.Second; {
+		for _, a := range w.Actions() {
+			if s, ok := a.(Send); ok {
+				if m, ok := s.Msg.(*Data); ok {
+					again = int(m.Chunk)
+				}
+			}
+		}
+		at, ok := w.NextDeadline()
+		if !ok {
+			break
+		}
+		now = at
+		w.Advance(now)
+	}
+	if again != 3 {
+		t.Errorf("chunk %d comes again, want 3", again)
+	}
+}

@@ -55,3 +55,21 @@ func (c *Core) learnHave(v *neighbour, summary []byte) {
 	}
 	c.noteNear(v)
 }
+
+// notHad takes back that v has what a have summary that tells everything, a bitmap, does not tell: it was sent, and lost on the way. To
+// who calls for help it would not be sent again otherwise.
+func (c *Core) notHad(v *neighbour, summary []byte) {
+	if !c.known || len(summary) == 0 || summary[0] != summaryBitmap {
+		return
+	}
+	told := newBitset(c.n)
+	parseSummary(summary, c.n, func(w int, mask uint64) { told[w] |= mask })
+	for w := range told {
+		for m := v.have[w] &^ told[w]; m != 0; m &= m - 1 {
+			c.avail[w*64+trailing(m)]--
+			v.count--
+		}
+		v.have[w] &= told[w]
+		v.sentTo[w] &= told[w]
+	}
+}
