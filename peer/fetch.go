@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -53,11 +54,12 @@ type fetch struct {
 	unwanted bool          // its only reader wanted another content
 	done     chan struct{} // closed when the copy is kept, or not
 	holders  []Holder
-	bad      map[string]bool  // peers not to be asked again
-	met      map[string]int64 // bytes of content by peer, see peerLabel
-	by       map[string]int64 // bytes of content by transport
-	told     map[string]bool  // reports that were made
-	seen     Progress         // for readers that come later
+	bad      map[peerName]bool // peers not to be asked again
+	labels   map[peerName]string
+	met      map[string]int64   // bytes of content by peer, see peerLabel
+	by       map[string]int64   // bytes of content by transport
+	told     map[complaint]bool // reports that were made
+	seen     Progress           // for readers that come later
 	lives    []*Live
 	reports  chan Failure
 	helper   *helper  // the origin, while it is of use; nil if not
@@ -85,7 +87,7 @@ func (fs *fetches) enter(n *Node, e cache.Entry, holders []Holder, limit int64) 
 		return nil, fmt.Errorf("making room for the copy: %w", err)
 	}
 	f := &fetch{n: n, entry: e, obj: obj, limit: limit, readers: 1, holders: holders,
-		bad: map[string]bool{}, met: map[string]int64{}, by: map[string]int64{}, told: map[string]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{}), arrivals: make(chan int, maxArrivals)}
+		bad: map[peerName]bool{}, labels: map[peerName]string{}, met: map[string]int64{}, by: map[string]int64{}, told: map[complaint]bool{}, reports: make(chan Failure, maxReports), done: make(chan struct{}), arrivals: make(chan int, maxArrivals)}
 	f.failed, f.fail = context.WithCancelCause(context.Background())
 	ctx, cancel := context.WithCancelCause(n.ctx)
 	f.cancel = cancel
@@ -253,7 +255,7 @@ func (f *fetch) peers(ctx context.Context, name string, again bool) ([]transport
 	var out []transport.Peer
 	for _, h := range f.holders {
 		speaks := len(h.Transports) == 0 || slices.Contains(h.Transports, name)
-		if speaks && !f.bad[peerName(h.Peer)] && (h.ID.IsZero() || h.ID != f.n.id()) {
+		if speaks && !f.bad[nameOfPeer(h.Peer)] && (h.ID.IsZero() || h.ID != f.n.id()) {
 			out = append(out, h.Peer)
 		}
 	}
@@ -279,7 +281,12 @@ func (f *fetch) end(err error) {
 }
 
 // peerName tells peers apart by key and address together: a key alone is a claim.
-func peerName(p transport.Peer) string { return string(p.ID[:]) + p.Addr.String() }
+type peerName struct {
+	id   transport.PeerID
+	addr netip.AddrPort
+}
+
+func nameOfPeer(p transport.Peer) peerName { return peerName{p.ID, p.Addr} }
 
 // peerLabel names a peer to people: the start of its key and its address.
 func peerLabel(p transport.Peer) string {

@@ -10,9 +10,10 @@ import (
 func (f *fetch) event(over string, e transport.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	who, label := peerName(e.Peer), peerLabel(e.Peer)
+	label := "" // of the peer whose bytes changed
 	switch e.Kind {
 	case transport.EventChunk:
+		label = f.label(e.Peer)
 		if f.met[label] > 0 || len(f.met) < maxPeersNamed {
 			f.met[label] += int64(e.Bytes)
 		}
@@ -21,7 +22,7 @@ func (f *fetch) event(over string, e transport.Event) {
 	case transport.EventOverhead:
 		f.seen.Overhead += int64(e.Bytes)
 	case transport.EventBadPeer:
-		f.bad[who] = true
+		f.bad[nameOfPeer(e.Peer)] = true
 		f.seen.ProofsFailed++
 		f.complain(e.Peer, FailureBad)
 	case transport.EventDeadPeer:
@@ -33,9 +34,28 @@ func (f *fetch) event(over string, e transport.Event) {
 	}
 }
 
+// label is peerLabel, spelled once for each peer; mu is held.
+func (f *fetch) label(p transport.Peer) string {
+	name := nameOfPeer(p)
+	label, ok := f.labels[name]
+	if !ok {
+		label = peerLabel(p)
+		if len(f.labels) < maxPeersNamed {
+			f.labels[name] = label
+		}
+	}
+	return label
+}
+
+// complaint is what is reported of a peer once.
+type complaint struct {
+	who peerName
+	why FailureReason
+}
+
 // complain queues one report per peer and reason; mu is held.
 func (f *fetch) complain(p transport.Peer, why FailureReason) {
-	k := peerName(p) + string(why)
+	k := complaint{nameOfPeer(p), why}
 	if f.told[k] || f.over {
 		return
 	}

@@ -21,19 +21,25 @@ type Neighbour struct {
 // neighbours remembers who sent content lately, maxPeersNamed at most. The zero value is ready.
 type neighbours struct {
 	mu sync.Mutex
-	m  map[string]*Neighbour // by peerName and transport
+	m  map[peerOver]*Neighbour
+}
+
+// peerOver is a peer over one transport.
+type peerOver struct {
+	who  peerName
+	over string
 }
 
 // received counts bytes of content.
 func (ns *neighbours) received(p transport.Peer, over string, bytes int, now time.Time) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	name := peerName(p) + over
+	name := peerOver{nameOfPeer(p), over}
 	x := ns.m[name]
 	if x == nil {
 		x = &Neighbour{Peer: p, Transport: over}
 		if ns.m == nil {
-			ns.m = make(map[string]*Neighbour)
+			ns.m = make(map[peerOver]*Neighbour)
 		}
 		if len(ns.m) >= maxPeersNamed {
 			ns.forgetOldest()
@@ -45,13 +51,13 @@ func (ns *neighbours) received(p transport.Peer, over string, bytes int, now tim
 }
 
 func (ns *neighbours) forgetOldest() {
-	oldest := ""
-	for name, x := range ns.m {
-		if oldest == "" || x.Last.Before(ns.m[oldest].Last) {
-			oldest = name
+	var oldest *Neighbour
+	for _, x := range ns.m {
+		if oldest == nil || x.Last.Before(oldest.Last) {
+			oldest = x
 		}
 	}
-	delete(ns.m, oldest)
+	delete(ns.m, peerOver{nameOfPeer(oldest.Peer), oldest.Transport})
 }
 
 // Neighbours returns the peers that sent content to this node, the latest first.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"nt/plugins/roulette"
@@ -96,9 +97,15 @@ func (n *Node) opened(s *wire.Session) (pipe, error) {
 	if !overKCP {
 		s.Handle(wire.ChannelKCP, func([]byte) { n.tryPost(func() { n.foreign(s) }) })
 	} else {
-		k, err := kcp.New(s, kcp.Config{Queue: pipeQueue, Room: func() { n.post(func() { n.room(s) }) }}, func(b []byte) {
-			msg := copied(b)
-			n.post(func() { n.heardFrom(s, msg) })
+		var msg *[]byte // what the pipe reads into
+		buffer := func(size int) []byte {
+			msg = messages.Get().(*[]byte)
+			*msg = slices.Grow((*msg)[:0], size)[:size]
+			return *msg
+		}
+		k, err := kcp.New(s, kcp.Config{Queue: pipeQueue, Buffer: buffer, Room: func() { n.post(func() { n.room(s) }) }}, func([]byte) {
+			read := msg
+			n.post(func() { n.heardFrom(s, read) })
 		})
 		if err != nil {
 			return nil, err

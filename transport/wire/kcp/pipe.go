@@ -58,6 +58,9 @@ type Config struct {
 	Congestion Congestion
 	// Queue is how many bytes may wait before KCP; 0 means 256 KiB.
 	Queue int
+	// Buffer gives what a message of n bytes is read into, which then is onMessage's. nil: one buffer serves all,
+	// and onMessage must not keep it.
+	Buffer func(n int) []byte
 	// Room is called, on the pipe's own goroutine, when less than a quarter of Queue waits
 	// again. May be nil.
 	Room func()
@@ -70,6 +73,7 @@ type Pipe struct {
 	kcp     *kcpgo.UDPSession
 	limit   int
 	window  int // the largest receive window, in packets
+	buffer  func(n int) []byte
 	onMsg   func([]byte)
 	onRoom  func()
 
@@ -81,7 +85,7 @@ type Pipe struct {
 }
 
 // New runs KCP on a session; both sides must do so. onMessage gets each message
-// on the pipe's own goroutine and must not keep it. The pipe ends with the
+// on the pipe's own goroutine. The pipe ends with the
 // session, and the session with the pipe.
 func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	if conf.Window == 0 {
@@ -118,7 +122,10 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 		return nil, fmt.Errorf("starting KCP: %w", err)
 	}
 	conn.doze.start(k)
-	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, window: conf.Window, onMsg: onMessage, onRoom: conf.Room, wake: make(chan struct{}, 1)}
+	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, window: conf.Window, buffer: conf.Buffer, onMsg: onMessage, onRoom: conf.Room, wake: make(chan struct{}, 1)}
+	if p.buffer == nil {
+		p.buffer = oneBuffer()
+	}
 	p.wg.Add(2)
 	go p.writeLoop()
 	go p.readLoop()
@@ -270,20 +277,28 @@ const (
 // receiveWindow is the receive window after so many bytes.
 func (p *Pipe) receiveWindow(bytes int) int { return min(p.window, firstReceive*(1+bytes/receiveStep)) }
 
+// oneBuffer gives the same memory for every message.
+func oneBuffer() func(n int) []byte {
+	var buf []byte
+	return func(n int) []byte {
+		if cap(buf) < n {
+			buf = make([]byte, n)
+		}
+		return buf[:n]
+	}
+}
+
 func (p *Pipe) readLoop() {
 	defer p.wg.Done()
 	total, window := 0, p.receiveWindow(0)
 	r := bufio.NewReaderSize(p.kcp, 16<<10)
-	var buf []byte
 	for {
 		n, err := binary.ReadUvarint(r)
 		if err != nil || n > MaxMessage {
 			break
 		}
-		if uint64(cap(buf)) < n {
-			buf = make([]byte, n)
-		}
-		if _, err := io.ReadFull(r, buf[:n]); err != nil {
+		msg := p.buffer(int(n))
+		if _, err := io.ReadFull(r, msg); err != nil {
 			break
 		}
 		if window < p.window {
@@ -291,7 +306,7 @@ func (p *Pipe) readLoop() {
 			window = p.receiveWindow(total)
 			p.kcp.SetWindowSize(0, window)
 		}
-		p.onMsg(buf[:n])
+		p.onMsg(msg)
 	}
 	p.session.Close() // broken framing from an authenticated peer, or the session has ended
 	p.kcp.Close()     // releases a writer that waits for room
