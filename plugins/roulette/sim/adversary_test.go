@@ -95,8 +95,8 @@ func TestFreeRiders(t *testing.T) {
 }
 
 // TestPoisonersAndFreeRiders: both in one swarm, where sixteen of forty are honest. All of them finish, no bad byte gets in, and free
-// riders take at least 3 times as long; honest readers take some 2 times as long as in the clean run (docs/adr/0026), which is
-// kept from growing. Means of 64 seeds differ by 0.1 from state to state, whatever was changed.
+// riders take at least 3 times as long; honest readers take some 2 times as long as in the clean run, which is
+// kept from growing (docs/adr/0026 says why 1.3 is out of reach). Means of 64 seeds differ by 0.1 from state to state, whatever was changed.
 func TestPoisonersAndFreeRiders(t *testing.T) {
 	b := besideClean(t, seeds(192), func(c *Config) { c.Poisoners, c.FreeRiders = 0.3, 0.3 })
 	wasted := float64(b.bad) * 1024 / (float64(b.readers) * float64(forty(1).Size))
@@ -104,8 +104,8 @@ func TestPoisonersAndFreeRiders(t *testing.T) {
 	if b.honest > 2*b.clean {
 		t.Errorf("honest median %.3f times the clean run's, want at most 2", b.honest/b.clean)
 	}
-	if wasted > 0.11 {
-		t.Errorf("%.1f %% of the content was fetched in vain, want at most 11 %%", wasted*100)
+	if wasted > 0.10 {
+		t.Errorf("%.1f %% of the content was fetched in vain, want at most 10 %%", wasted*100)
 	}
 	if b.free < 3*b.honest {
 		t.Errorf("free riders are only %.2f times slower than honest readers, want 3", b.free/b.honest)

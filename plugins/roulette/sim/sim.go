@@ -258,7 +258,7 @@ func (w *World) leave(i int32) {
 			}
 		}
 	}
-	if h.doneAt > 0 && !h.late {
+	if h.doneAt > 0 && h.counts() { // what poisoners fetch of each other is no reader's waste
 		w.stats.Add(h.core.Stats())
 	}
 	// Its memory is not needed any more.
