@@ -78,6 +78,7 @@ type Core struct {
 	lent     []uint8  // swaps each MetaChunk is kept for
 	missing  int
 	unserved int // at a seed: chunks that nobody was given yet
+	turn     int // at a seed: the turn that is served, in blocks
 	done     bool
 	failed   bool
 	partials map[int]*partial

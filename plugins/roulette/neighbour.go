@@ -114,6 +114,7 @@ type neighbour struct {
 	useless   bool          // it let a request pass and never gave us anything (R7)
 	gave      bool          // something of it was proved
 	praised   bool          // at a seed: a reader said that it gives
+	turn      int           // at a seed: where its turn has come to, in blocks
 	thanked   []NeighbourID // at a seed of ours: whom we thanked there
 	sawSilent bool          // at a seed: it said that most of its neighbours leave in silence
 	joined    bool          // it sent us HELLO, JOIN or a handshake

@@ -119,7 +119,7 @@ func (c *Core) nextToServe() *neighbour {
 func (c *Core) rank(v *neighbour) (rank int64) {
 	q := &v.queued[0]
 	if c.cfg.Seed {
-		rank = int64(v.served) - int64((c.now-q.at)/ageTime)
+		rank = int64(c.turnOf(v)) - int64((c.now-q.at)/ageTime)
 		if c.onTrial(v, q.at) {
 			rank += unthanked * int64(c.blocks)
 		}
@@ -254,6 +254,9 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 	c.contentAt = c.now
 	v.tab.sent(m.Len)
 	v.served += blocksIn(m.Len)
+	if c.cfg.Seed {
+		c.tookTurn(v, blocksIn(m.Len))
+	}
 	c.cache.add(v.id, len(c.neighbours))
 	if last {
 		v.sentTo.add(int(m.Chunk))

@@ -27,9 +27,26 @@ const (
 	queueFresh = 500 * time.Millisecond
 )
 
+// A reader with at most fewSources neighbours has fewWindow blocks more under way, shared out among them: when one of few
+// serves others, what is asked of the rest must fill the downlink.
+const (
+	fewSources = 8
+	fewWindow  = 20
+)
+
+// fewMore is how many blocks more may be outstanding with few neighbours. Not at the start: the chunk that is read first would wait
+// behind them at the seed.
+func (c *Core) fewMore() int {
+	n := len(c.neighbours)
+	if c.blocks > 1 || n <= 1 || n > fewSources || c.n-c.missing < c.p.BlindUntil {
+		return 0
+	}
+	return fewWindow / n
+}
+
 // byRate is the window that keeps the downlink busy, in blocks.
 func (c *Core) byRate() int {
-	extra := 0
+	extra := c.fewMore()
 	for _, v := range c.neighbours {
 		extra += v.extra
 	}
