@@ -203,13 +203,17 @@ func (c *Core) Have() (have, of int) { return c.n - c.missing, c.n }
 // Degree returns the number of neighbours.
 func (c *Core) Degree() int { return len(c.neighbours) }
 
-// Join makes the peers, which a locator named, seeds and asks them for WELCOME. One that fell silent does not rest any more: a reader
-// asks a locator when nothing moves, and the seed may be the only one that has what it lacks (docs/adr/0031).
+// lonely is with how many neighbours a reader goes back at once to a seed that let it go.
+const lonely = 4
+
+// Join makes the peers, which a locator named, seeds and asks them for WELCOME. One that fell silent does not rest any more for who knows
+// few others: a reader asks a locator when nothing moves, and the seed may be the only one that has what it lacks. Who knows more leaves
+// it to those in a crowd (docs/adr/0031).
 func (c *Core) Join(now time.Duration, seeds []Introduction) {
 	c.now = now
 	c.progress = now
 	for _, s := range seeds {
-		if c.resting[s.Peer.Addr].why == ErrSilent {
+		if c.resting[s.Peer.Addr].why == ErrSilent && len(c.neighbours) <= lonely {
 			delete(c.resting, s.Peer.Addr)
 		}
 		if v := c.meet(s, nil); v != nil {

@@ -36,21 +36,26 @@ func TestWhoFellSilentMayComeBack(t *testing.T) {
 }
 
 // TestWhoseSeedFellSilentMayJoinAgain: a seed that lets a silent reader go rests there as any neighbour that fell silent, until a locator
-// names it again, which it does for who is stuck. Who left or is of no use is not met for that.
+// names it again, which it does for who is stuck and knows few others. Who left or is of no use is not met for that.
 func TestWhoseSeedFellSilentMayJoinAgain(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		ends func(c *Core, v *neighbour)
-		back bool
+		name   string
+		ends   func(c *Core, v *neighbour)
+		others int
+		back   bool
 	}{
-		{"silent", func(c *Core, v *neighbour) { c.Lost(time.Second, v.id) }, true},
-		{"left", func(c *Core, v *neighbour) { c.Receive(time.Second, v.id, &Bye{}) }, false},
-		{"useless", func(c *Core, v *neighbour) { c.drop(v, ErrUseless) }, false},
-		{"banned", func(c *Core, v *neighbour) { c.ban(v, ErrDishonest) }, false},
+		{"silent", func(c *Core, v *neighbour) { c.Lost(time.Second, v.id) }, 1, true},
+		{"silent, few others", func(c *Core, v *neighbour) { c.Lost(time.Second, v.id) }, lonely, true},
+		{"silent, others enough", func(c *Core, v *neighbour) { c.Lost(time.Second, v.id) }, lonely + 1, false},
+		{"left", func(c *Core, v *neighbour) { c.Receive(time.Second, v.id, &Bye{}) }, 1, false},
+		{"useless", func(c *Core, v *neighbour) { c.drop(v, ErrUseless) }, 1, false},
+		{"banned", func(c *Core, v *neighbour) { c.ban(v, ErrDishonest) }, 1, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, _ := newLonely(t, 1<<17)
-			c.Accept(0, duoPeer(2)) // who is alone takes whoever there is
+			for k := range test.others { // who is alone takes whoever there is
+				c.Accept(0, duoPeer(k+2))
+			}
 			c.Join(0, []Introduction{{Peer: duoPeer(1)}})
 			test.ends(c, c.byAddr[duoPeer(1).Addr])
 			c.AddPeers(time.Second, []Introduction{{Peer: duoPeer(1)}})
