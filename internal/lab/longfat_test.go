@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -17,11 +18,20 @@ func TestLongFatLink(t *testing.T) {
 	if testing.Short() {
 		t.Skip("25 MiB through emulated links")
 	}
-	r := run(t, Roulette("tuned", "kcp", startKCPClock), longFat(25<<20))
-	if !r.Stable || r.Done != 1 || r.Ratio() > 1/longFatLeast {
-		t.Errorf("%.0f %% of the link: %s %s", 100/r.Ratio(), r.Line(), r.Note())
+	var used []float64 // of the link; goroutine order makes runs differ
+	for range 5 {
+		r := run(t, Roulette("tuned", "kcp", startKCPClock), longFat(25<<20))
+		if !r.Stable || r.Done != 1 {
+			t.Fatalf("not done: %s %s", r.Line(), r.Note())
+		}
+		used = append(used, 1/r.Ratio())
+	}
+	slices.Sort(used)
+	t.Logf("%.2f of the link", used)
+	if used[2] < longFatLeast {
+		t.Errorf("%.2f of the link, the median of %.2f, want %.2f", used[2], used, longFatLeast)
 	}
 }
 
-// longFatLeast is the part of the link that must be used at 25 MiB.
+// longFatLeast is the part of the link that must be used at 25 MiB, in the median of five runs.
 const longFatLeast = 0.5
