@@ -96,7 +96,7 @@ func TestFreeRiders(t *testing.T) {
 
 // TestPoisonersAndFreeRiders: both in one swarm, where sixteen of forty are honest. All of them finish, no bad byte gets in, and free
 // riders take at least 3 times as long; honest readers take some 2 times as long as in the clean run, which is
-// kept from growing (docs/adr/0026 says why 1.3 is out of reach). Means of 64 seeds differ by 0.1 from state to state, whatever was changed.
+// kept from growing (docs/adr/0026 has what knowing them would give). Means of 64 seeds differ by 0.1 from state to state, whatever was changed.
 func TestPoisonersAndFreeRiders(t *testing.T) {
 	b := besideClean(t, seeds(192), func(c *Config) { c.Poisoners, c.FreeRiders = 0.3, 0.3 })
 	wasted := float64(b.bad) * 1024 / (float64(b.readers) * float64(forty(1).Size))
