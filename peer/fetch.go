@@ -54,12 +54,12 @@ type fetch struct {
 	unwanted bool          // its only reader wanted another content
 	done     chan struct{} // closed when the copy is kept, or not
 	holders  []Holder
-	bad      map[peerName]bool // peers not to be asked again
-	labels   map[peerName]string
-	met      map[string]int64   // bytes of content by peer, see peerLabel
-	by       map[string]int64   // bytes of content by transport
-	told     map[complaint]bool // reports that were made
-	seen     Progress           // for readers that come later
+	bad      map[peerName]bool   // peers not to be asked again
+	labels   map[peerName]string // peerLabel of each
+	met      map[string]int64    // bytes of content by peer, see peerLabel
+	by       map[string]int64    // bytes of content by transport
+	told     map[complaint]bool  // reports that were made
+	seen     Progress            // for readers that come later
 	lives    []*Live
 	reports  chan Failure
 	helper   *helper  // the origin, while it is of use; nil if not

@@ -121,7 +121,7 @@ func (c *Core) rank(v *neighbour) (rank int64) {
 	if c.cfg.Seed {
 		rank = int64(c.turnOf(v)) - int64((c.now-q.at)/ageTime)
 		if c.onTrial(v, q.at) {
-			rank += unthanked * int64(c.blocks)
+			rank += int64(c.headStart())
 		}
 	} else {
 		rank = v.tab.balance()

@@ -58,8 +58,7 @@ type Config struct {
 	Congestion Congestion
 	// Queue is how many bytes may wait before KCP; 0 means 256 KiB.
 	Queue int
-	// Buffer gives what a message of n bytes is read into, which then is onMessage's. nil: one buffer serves all,
-	// and onMessage must not keep it.
+	// Buffer gives what a message of n bytes is read into; nil: new memory for each.
 	Buffer func(n int) []byte
 	// Room is called, on the pipe's own goroutine, when less than a quarter of Queue waits
 	// again. May be nil.
@@ -85,7 +84,7 @@ type Pipe struct {
 }
 
 // New runs KCP on a session; both sides must do so. onMessage gets each message
-// on the pipe's own goroutine. The pipe ends with the
+// on the pipe's own goroutine, and may keep it. The pipe ends with the
 // session, and the session with the pipe.
 func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	if conf.Window == 0 {
@@ -124,7 +123,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	conn.doze.start(k)
 	p := &Pipe{session: s, conn: conn, kcp: k, limit: conf.Queue, window: conf.Window, buffer: conf.Buffer, onMsg: onMessage, onRoom: conf.Room, wake: make(chan struct{}, 1)}
 	if p.buffer == nil {
-		p.buffer = oneBuffer()
+		p.buffer = func(n int) []byte { return make([]byte, n) }
 	}
 	p.wg.Add(2)
 	go p.writeLoop()
@@ -276,17 +275,6 @@ const (
 
 // receiveWindow is the receive window after so many bytes.
 func (p *Pipe) receiveWindow(bytes int) int { return min(p.window, firstReceive*(1+bytes/receiveStep)) }
-
-// oneBuffer gives the same memory for every message.
-func oneBuffer() func(n int) []byte {
-	var buf []byte
-	return func(n int) []byte {
-		if cap(buf) < n {
-			buf = make([]byte, n)
-		}
-		return buf[:n]
-	}
-}
 
 func (p *Pipe) readLoop() {
 	defer p.wg.Done()
