@@ -16,7 +16,7 @@ const (
 // askBusySeed asks a busy seed for chunks that few neighbours have, while the window has room, in blocks, that nobody
 // else can fill.
 func (c *Core) askBusySeed(room int) (blocks int) {
-	if c.informative() < c.p.SeedAfter {
+	if c.informative() < c.p.SeedAfter && c.missing > lastChunks {
 		return 0
 	}
 	most := c.p.PerNeighbour

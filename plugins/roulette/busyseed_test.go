@@ -29,6 +29,22 @@ func TestWhatABusySeedIsAskedFor(t *testing.T) {
 	}
 }
 
+// Who knows few others asks a busy seed for nothing, for it knows of few copies; but at the end there may be no others any more.
+func TestABusySeedOfFew(t *testing.T) {
+	for _, test := range []struct{ missing, known, asked int }{
+		{lastChunks + 1, 5, 0}, {lastChunks + 1, 6, 1}, {lastChunks, 0, lastAsks}, {1, 0, 1},
+	} {
+		c, seed := lacking(t, 128<<10, test.missing, 0, 0)
+		c.p.SeedAfter = 6
+		for _, v := range c.neighbours[1+test.known:] {
+			v.count = 0
+		}
+		if got := c.askBusySeed(14); got != test.asked || len(seed.asked) != test.asked {
+			t.Errorf("%d chunks missing, %d others known: %d asked, want %d", test.missing, test.known, got, test.asked)
+		}
+	}
+}
+
 // A busy seed of a large object is asked for what only it has as soon as its queue has run out, one chunk at a time, whatever is
 // under way elsewhere.
 func TestAnIdleSeedIsAsked(t *testing.T) {

@@ -41,7 +41,7 @@ func examples(t testing.TB) []example {
 		{"WELCOME, where readers leave without BYE", &Welcome{Silent: true}},
 		{"HELLO", &Hello{Object: id, Class: 2, Classes: 10, NeedHeader: true, Proof: true, WantPeers: true, Have: []byte{1, 0b101}}},
 		{"REQUEST", &Request{Asks: []Ask{{Chunk: 2, Proof: true}, {Chunk: 300, First: 4, Count: 12, Any: true}, {Chunk: 16, ProofOnly: true}}, Have: []byte{0, 0}}},
-		{"REQUEST, with thanks", &Request{Asks: []Ask{{Chunk: 9}}, Have: []byte{0, 0}, Thanks: []KeyTag{{1, 2, 3, 4, 5, 6, 7, 8}}, Silent: true}},
+		{"REQUEST, with thanks", &Request{Asks: []Ask{{Chunk: 9}}, Have: []byte{0, 0}, Thanks: []Thank{{KeyTag{1, 2, 3, 4, 5, 6, 7, 8}, 300}}, Silent: true}},
 		{"DATA", &Data{Chunk: 1, For: 1, Queue: 3, Have: []byte{1, 0b110}, Payload: []byte("content"), Len: 7}},
 		{"DATA, all of it", &Data{Chunk: 5, Block: 9, For: 7, Blind: true, WantPeers: true, Asks: []Ask{{Chunk: 8}}, Peers: []Introduction{peer}, Payload: []byte("x"), Len: 1}},
 		{"PROOF", &Proof{Meta: 0, Header: &h, Hashes: proof.AppendBinary(nil)}},

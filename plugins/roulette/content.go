@@ -107,7 +107,7 @@ func (c *Core) put(v *neighbour, i int, data []byte, mixed bool) {
 
 // stored notes a new chunk that v delivered.
 func (c *Core) stored(v *neighbour, i int) {
-	v.gave = true
+	v.proved++
 	c.emit(Stored{i, v.id})
 	c.took(v, i)
 }

@@ -148,8 +148,8 @@ type Request struct {
 	Asks      []Ask
 	WantPeers bool
 	Have      []byte
-	// Thanks names, to a seed, who gave the sender something that was proved; at most MaxThanks.
-	Thanks []KeyTag
+	// Thanks tells a seed who gave the sender how much that was proved; at most MaxThanks.
+	Thanks []Thank
 	// Silent says to a seed that of the sender's neighbours more left without a word than with BYE.
 	Silent bool
 }

@@ -112,10 +112,11 @@ type neighbour struct {
 	grown     int           // blocks that came since extra last grew
 	cutAt     time.Duration // when extra was last halved
 	useless   bool          // it let a request pass and never gave us anything (R7)
-	gave      bool          // something of it was proved
-	praised   bool          // at a seed: a reader said that it gives
+	proved    int           // chunks of it that were proved
+	praised   int           // at a seed: chunks that others had of it, as they say
+	praises   int           // at a seed: chunks that it says it had of others
 	turn      int           // at a seed: where its turn has come to, in blocks
-	thanked   []NeighbourID // at a seed of ours: whom we thanked there
+	thanked   []thanked     // at a seed of ours: whom we thanked there, and for how much
 	sawSilent bool          // at a seed: it said that most of its neighbours leave in silence
 	joined    bool          // it sent us HELLO, JOIN or a handshake
 	greeted   bool          // we sent it HELLO

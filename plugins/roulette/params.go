@@ -77,7 +77,7 @@ type Params struct {
 	JoinOld      time.Duration `toml:"join_old"`      // and at most so long ago
 	MemberTTL    time.Duration `toml:"member_ttl"`    // who said nothing for so long is introduced to nobody
 	SeedChunks   int           `toml:"seed_chunks"`   // blocks for one reader when the swarm is large (R1)
-	SeedTrial    int           `toml:"seed_trial"`    // chunks for a reader that nobody thanked yet, before those who are thanked come first
+	SeedTrial    int           `toml:"seed_trial"`    // chunks for a reader before it is held to what others thanked it for
 	SeedCrowd    int           `toml:"seed_crowd"`    // members that make a swarm large
 	MaxMembers   int           `toml:"max_members"`   // the seed's list of members
 	NoSubstitute bool          `toml:"no_substitute"` // the seed sends what was asked, not the least served

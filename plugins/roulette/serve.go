@@ -119,10 +119,7 @@ func (c *Core) nextToServe() *neighbour {
 func (c *Core) rank(v *neighbour) (rank int64) {
 	q := &v.queued[0]
 	if c.cfg.Seed {
-		rank = int64(c.turnOf(v)) - int64((c.now-q.at)/ageTime)
-		if c.onTrial(v, q.at) {
-			rank += int64(c.headStart())
-		}
+		rank = c.seedRank(v, q.at)
 	} else {
 		rank = v.tab.balance()
 	}
@@ -140,18 +137,14 @@ func (c *Core) rank(v *neighbour) (rank int64) {
 	return rank
 }
 
-// ageTime is what a request that waits at a seed gains on one block more served: else the
-// stream of newcomers would keep who lacks a last chunk waiting for ever.
-const ageTime = 200 * time.Millisecond
-
 // idleTime is how long the uplink must have been idle to be taken for unused: on a slow one a block
 // alone takes most of IdleGive.
 func (c *Core) idleTime() time.Duration {
 	return max(c.p.IdleGive, 2*c.ownBlock())
 }
 
-// newcomer puts a neighbour with next to nothing before every balance of bytes.
-const newcomer = 1 << 40
+// newcomer puts a neighbour with next to nothing before every balance of bytes, and every turn at a seed.
+const newcomer = 1 << 58
 
 // serveAt is when serveAll should be tried again, while requests wait.
 func (c *Core) serveAt() time.Duration {
@@ -253,10 +246,10 @@ func (c *Core) fillData(v *neighbour, m *Data) {
 func (c *Core) account(v *neighbour, m *Data, last bool) {
 	c.contentAt = c.now
 	v.tab.sent(m.Len)
-	v.served += blocksIn(m.Len)
 	if c.cfg.Seed {
 		c.tookTurn(v, blocksIn(m.Len))
 	}
+	v.served += blocksIn(m.Len)
 	c.cache.add(v.id, len(c.neighbours))
 	if last {
 		v.sentTo.add(int(m.Chunk))

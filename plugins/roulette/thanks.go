@@ -1,15 +1,16 @@
 package roulette
 
 import (
+	"encoding/binary"
 	"slices"
-	"time"
 
 	"nt/transport"
 )
 
 // A seed cannot see who serves and who only takes: it gets nothing from anybody. So readers tell it, with what they ask for, who
-// gave them something that was proved. Who was thanked is served before those whom nobody thanked, once these got SeedTrial
-// chunks: what a seed gives to who serves nobody, or serves poison, is a chunk that nobody else gets.
+// gave them how much that was proved. Who has had more of a seed than its trial and what it was thanked for is served as one of
+// many: trialWeight times less than others, for what a seed gives to who serves nobody, or serves poison, is a chunk that
+// nobody else gets (docs/adr/0033).
 //
 // Only good is told, so nobody can be slandered. Who praises itself by other keys needs another network group for them, and
 // gains what everybody had without thanks.
@@ -19,69 +20,98 @@ type KeyTag [8]byte
 
 func tagOf(id transport.PeerID) KeyTag { return KeyTag(id[:len(KeyTag{})]) }
 
+// Thank says that a key gave the sender so many chunks, at least one, since it was last thanked.
+type Thank struct {
+	Key    KeyTag
+	Chunks uint32
+}
+
 // MaxThanks bounds the thanks of one message, maxThanked what is remembered of who was thanked at one seed.
 const (
 	MaxThanks  = 4
 	maxThanked = 64
 )
 
-// unthanked is how many chunks more than others a reader seems to have got that nobody thanked, and trialWait how long a request may
-// wait for that reason: an honest reader among many who only take may have nobody to speak for it.
-const (
-	unthanked = 16
-	trialWait = 2 * time.Second
-)
+// thanked is what one seed was told of a neighbour.
+type thanked struct {
+	id     NeighbourID
+	chunks int
+}
 
-// thanks returns whom to thank at a seed that does not know of it yet.
-func (c *Core) thanks(seed *neighbour) (all []KeyTag) {
+// thanks returns whom to thank at a seed: who gave at least as much again as it knows of, so that many chunks
+// take few messages.
+func (c *Core) thanks(seed *neighbour) (all []Thank) {
 	for _, v := range c.neighbours {
-		if len(all) == MaxThanks || len(seed.thanked) == maxThanked {
+		if len(all) == MaxThanks {
 			break
 		}
-		if v.gave && !v.seed && !v.peer.ID.IsZero() && !slices.Contains(seed.thanked, v.id) {
-			seed.thanked = append(seed.thanked, v.id)
-			all = append(all, tagOf(v.peer.ID))
+		if v.proved == 0 || v.seed || v.peer.ID.IsZero() {
+			continue
+		}
+		k := slices.IndexFunc(seed.thanked, func(t thanked) bool { return t.id == v.id })
+		if k < 0 {
+			if len(seed.thanked) == maxThanked {
+				continue
+			}
+			k = len(seed.thanked)
+			seed.thanked = append(seed.thanked, thanked{id: v.id})
+		}
+		t := &seed.thanked[k]
+		if more := v.proved - t.chunks; more > 0 && more >= t.chunks {
+			all = append(all, Thank{tagOf(v.peer.ID), uint32(more)})
+			t.chunks = v.proved
 		}
 	}
 	return all
 }
 
-// receiveThanks notes, at a seed, what v says of others.
-func (c *Core) receiveThanks(v *neighbour, tags []KeyTag) {
+// receiveThanks notes, at a seed, what v says of others: of no more chunks in all than there are.
+func (c *Core) receiveThanks(v *neighbour, all []Thank) {
 	if !c.cfg.Seed {
 		return
 	}
-	for _, t := range tags {
-		if w := c.byTag[t]; w != nil && transport.NetworkGroup(w.peer.Addr.Addr()) != transport.NetworkGroup(v.peer.Addr.Addr()) {
-			w.praised = true
+	for _, t := range all {
+		w := c.byTag[t.Key]
+		if w == nil || transport.NetworkGroup(w.peer.Addr.Addr()) == transport.NetworkGroup(v.peer.Addr.Addr()) {
+			continue
 		}
+		n := min(int(t.Chunks), c.n-v.praises)
+		v.praises += n
+		w.praised += n
 	}
 }
 
-// onTrial reports whether v is to prove first that it serves others, before its request of that time is served. Readers of tiny
-// objects are gone before anybody could thank them.
-func (c *Core) onTrial(v *neighbour, at time.Duration) bool {
-	return c.cfg.Seed && c.n > tinyChunks && !v.praised && v.served >= c.p.SeedTrial*c.blocks && c.now-at < trialWait
+// allowance is how many blocks a seed gives v as to anybody: its trial, and one for two that others had of it.
+func (c *Core) allowance(v *neighbour) int {
+	return (c.p.SeedTrial + v.praised/2) * c.blocks
 }
 
-func appendThanks(b []byte, tags []KeyTag) []byte {
-	if len(tags) == 0 {
+// onTrial reports whether v had all of its allowance. Readers of tiny objects are gone before anybody could thank them.
+func (c *Core) onTrial(v *neighbour) bool {
+	return c.cfg.Seed && c.n > tinyChunks && v.served >= c.allowance(v)
+}
+
+func appendThanks(b []byte, all []Thank) []byte {
+	if len(all) == 0 {
 		return b
 	}
-	b = append(b, byte(len(tags)))
-	for _, t := range tags {
-		b = append(b, t[:]...)
+	b = append(b, byte(len(all)))
+	for _, t := range all {
+		b = append(b, t.Key[:]...)
+		b = binary.AppendUvarint(b, uint64(t.Chunks))
 	}
 	return b
 }
 
-func (r *reader) thanks(present bool) []KeyTag {
+func (r *reader) thanks(present bool) []Thank {
 	if !present {
 		return nil
 	}
-	tags := make([]KeyTag, r.count(MaxThanks))
-	for i := range tags {
-		copy(tags[i][:], r.bytes(len(tags[i])))
+	all := make([]Thank, r.count(MaxThanks))
+	for i := range all {
+		copy(all[i].Key[:], r.bytes(len(all[i].Key)))
+		all[i].Chunks = uint32(r.uvarint(maxChunkNo + 1))
+		r.bad = r.bad || all[i].Chunks == 0
 	}
-	return tags
+	return all
 }

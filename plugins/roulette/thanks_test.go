@@ -2,13 +2,14 @@ package roulette
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"nt/transport"
 )
 
-// Whom somebody thanked is served before those that nobody thanked, once these had SeedTrial chunks; and all are served.
+// Who was thanked is served before those that nobody thanked, once these had their trial; and all are served.
 func TestWhoIsThankedComesFirst(t *testing.T) {
 	w := newCrowd(t)
 	quiet, giver, asker := w.join(t, 0, 1), w.join(t, 0, 2), w.join(t, 0, 1<<8|3) // the last in another network group
@@ -21,16 +22,16 @@ func TestWhoIsThankedComesFirst(t *testing.T) {
 		w.Receive(w.now, id, &Request{Asks: asks})
 	}
 	for _, id := range []NeighbourID{quiet, giver, asker} {
-		w.byID[id].served = w.p.SeedTrial
+		w.byID[id].served, w.byID[id].turn = w.p.SeedTrial, w.turn
 	}
-	w.Receive(w.now, asker, &Request{Thanks: []KeyTag{tagOf(w.byID[giver].peer.ID)}})
-	if !w.byID[giver].praised || w.byID[quiet].praised || w.byID[asker].praised {
-		t.Fatal("other readers are praised than the one who was thanked")
-	}
-	ask(quiet, 100, 101)
+	w.Receive(w.now, asker, &Request{Thanks: []Thank{{tagOf(w.byID[giver].peer.ID), 8}}})
+	ask(quiet, 100, 101, 102, 103)
 	ask(giver, 110, 111, 112, 113)
-	if v := w.nextToServe(); v == nil || v.id != giver {
-		t.Error("who serves nobody comes first")
+	for now := w.now; w.byID[giver].served < w.p.SeedTrial+4 && now < 2*time.Second; now += time.Millisecond {
+		w.until(now)
+	}
+	if n := w.byID[quiet].served - w.p.SeedTrial; n > 1 {
+		t.Errorf("who serves nobody got %d blocks while who was thanked got four", n)
 	}
 	w.until(2 * time.Second)
 	if n := len(w.byID[quiet].queued) + len(w.byID[giver].queued); n > 0 {
@@ -38,41 +39,76 @@ func TestWhoIsThankedComesFirst(t *testing.T) {
 	}
 }
 
-// Newcomers are not on trial before they got something, and no reader is at another reader.
+// Who wants more than its allowance gets a sixteenth of what those get who were thanked, however many of its requests wait and
+// however long, in a crowd and without one.
+func TestWhatWhoServesNobodyGets(t *testing.T) {
+	for _, readers := range []int{2, 12} {
+		w := newCrowd(t)
+		var all []*neighbour
+		for k := range readers {
+			all = append(all, w.byID[w.join(t, 0, k<<8|1)])
+		}
+		w.until(time.Second)
+		for i, v := range all {
+			v.served, v.turn, v.praised = w.p.SeedTrial, w.turn, (i%2)*1000
+		}
+		for _, v := range all {
+			for i := range w.n { // what waits has waited for long
+				v.queued = append(v.queued, want{Ask: Ask{Chunk: uint32(i)}, at: time.Duration(i) * time.Millisecond})
+			}
+		}
+		w.until(w.now + time.Second)
+		var sum [2]int
+		for i, v := range all {
+			sum[i%2] += v.served - w.p.SeedTrial
+		}
+		if share := float64(sum[1]) / float64(sum[0]); share < trialWeight/2 || share > 2*trialWeight {
+			t.Errorf("%d readers: %d blocks for who was thanked, %d for who was not: %.1f times as many, want about %d", readers, sum[1], sum[0], share, trialWeight)
+		}
+	}
+}
+
+// Who is on trial: who had its trial's chunks and half of what others had of it, of an object that is not tiny, at a seed.
 func TestWhoIsOnTrial(t *testing.T) {
 	w := newCrowd(t)
 	v := w.byID[w.join(t, 0, 1)]
+	trial := w.p.SeedTrial
 	for _, x := range []struct {
-		served  int
-		praised bool
-		seed    bool
-		waits   time.Duration
-		trial   bool
+		served, praised int
+		seed            bool
+		trial           bool
 	}{
-		{0, false, true, 0, false}, {w.p.SeedTrial - 1, false, true, 0, false}, {w.p.SeedTrial, false, true, 0, true},
-		{100, true, true, 0, false}, {100, false, false, 0, false}, {100, false, true, trialWait, false},
+		{0, 0, true, false}, {trial - 1, 0, true, false}, {trial, 0, true, true}, {trial, 1, true, true}, {trial, 2, true, false},
+		{trial + 1, 2, true, true}, {100, 300, true, false}, {100, 0, false, false},
 	} {
 		v.served, v.praised, w.cfg.Seed = x.served, x.praised, x.seed
-		w.now = 10 * time.Second
-		if got := w.onTrial(v, w.now-x.waits); got != x.trial {
+		if got := w.onTrial(v); got != x.trial {
 			t.Errorf("%+v: on trial: %t", x, got)
 		}
 	}
 }
 
-// Nobody praises itself: neither by its own key nor by another one in its network group. Unknown keys are nobody's.
+// Nobody praises itself: neither by its own key nor by another one in its network group. Unknown keys are nobody's, and nobody
+// had more of others than there is.
 func TestWhoseThanksCount(t *testing.T) {
 	w := newCrowd(t)
 	self, sibling, other := w.join(t, 0, 1), w.join(t, 0, 2), w.join(t, 0, 1<<8|3)
+	mine := tagOf(w.byID[self].peer.ID)
 	for _, id := range []NeighbourID{self, sibling} {
-		w.Receive(0, id, &Request{Thanks: []KeyTag{tagOf(w.byID[self].peer.ID), {9, 9, 9}}})
+		w.Receive(0, id, &Request{Thanks: []Thank{{mine, 5}, {KeyTag{9, 9, 9}, 5}}})
 	}
-	if w.byID[self].praised {
-		t.Error("it praised itself")
+	if n := w.byID[self].praised; n > 0 {
+		t.Errorf("it praised itself for %d chunks", n)
 	}
-	w.Receive(0, other, &Request{Thanks: []KeyTag{tagOf(w.byID[self].peer.ID)}})
-	if !w.byID[self].praised {
-		t.Error("thanks from elsewhere do not count")
+	w.Receive(0, other, &Request{Thanks: []Thank{{mine, 5}, {KeyTag{9, 9, 9}, 1 << 20}}})
+	if n := w.byID[self].praised; n != 5 {
+		t.Errorf("thanks from elsewhere count for %d chunks, want 5", n)
+	}
+	for range 3 {
+		w.Receive(0, other, &Request{Thanks: []Thank{{mine, 1 << 20}, {tagOf(w.byID[sibling].peer.ID), 1 << 20}}})
+	}
+	if n := w.byID[self].praised + w.byID[sibling].praised; n != w.n {
+		t.Errorf("one reader's thanks count for %d chunks of %d", n, w.n)
 	}
 	w.Receive(0, self, &Bye{})
 	if len(w.byTag) != 2 {
@@ -80,7 +116,7 @@ func TestWhoseThanksCount(t *testing.T) {
 	}
 }
 
-// A reader thanks for what was proved, each giver once, and few at a time; its seeds it does not thank.
+// A reader thanks for what was proved, few at a time, and a giver again for as much as it was thanked for in all; its seeds it does not thank.
 func TestThanksAreForWhatWasProved(t *testing.T) {
 	c, _ := newLonely(t, 128<<10)
 	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
@@ -91,12 +127,22 @@ func TestThanksAreForWhatWasProved(t *testing.T) {
 			t.Fatal("no room")
 		}
 		c.byID[id].delivered = 3
-		c.byID[id].gave = k > 0
+		c.byID[id].proved = min(k, 1)
 	}
-	seed.gave = true
+	seed.proved = 1
 	for _, want := range []int{MaxThanks, 1, 0} {
 		if got := c.thanks(seed); len(got) != want {
 			t.Errorf("%d are thanked, want %d", len(got), want)
 		}
+	}
+	v := c.neighbours[len(c.neighbours)-1]
+	var told []int
+	for v.proved = 2; v.proved <= 64; v.proved++ {
+		for _, x := range c.thanks(seed) {
+			told = append(told, int(x.Chunks))
+		}
+	}
+	if want := []int{1, 2, 4, 8, 16, 32}; !slices.Equal(told, want) {
+		t.Errorf("one who gave 64 chunks is thanked for %v more each time, want %v", told, want)
 	}
 }
