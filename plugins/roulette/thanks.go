@@ -57,7 +57,7 @@ func (c *Core) thanks(seed *neighbour) (all []Thank) {
 			seed.thanked = append(seed.thanked, thanked{id: v.id})
 		}
 		t := &seed.thanked[k]
-		if more := v.proved - t.chunks; more > 0 && more >= t.chunks {
+		if more := v.proved - t.chunks; more >= t.chunks {
 			all = append(all, Thank{tagOf(v.peer.ID), uint32(more)})
 			t.chunks = v.proved
 		}
@@ -86,10 +86,17 @@ func (c *Core) allowance(v *neighbour) int {
 	return (c.p.SeedTrial + v.praised/2) * c.blocks
 }
 
-// onTrial reports whether v had all of its allowance. Readers of tiny objects are gone before anybody could thank them.
-func (c *Core) onTrial(v *neighbour) bool {
-	return c.cfg.Seed && c.n > tinyChunks && v.served >= c.allowance(v)
+// beyond is how many blocks more than its allowance v had; negative while some of that is left. Readers of tiny objects are gone
+// before anybody could thank them: theirs has no end.
+func (c *Core) beyond(v *neighbour) int {
+	if c.n <= tinyChunks {
+		return -1
+	}
+	return v.served - c.allowance(v)
 }
+
+// onTrial reports whether v had all of its allowance at a seed.
+func (c *Core) onTrial(v *neighbour) bool { return c.cfg.Seed && c.beyond(v) >= 0 }
 
 func appendThanks(b []byte, all []Thank) []byte {
 	if len(all) == 0 {

@@ -24,14 +24,17 @@ func TestWhoIsThankedComesFirst(t *testing.T) {
 	for _, id := range []NeighbourID{quiet, giver, asker} {
 		w.byID[id].served, w.byID[id].turn = w.p.SeedTrial, w.turn
 	}
-	w.Receive(w.now, asker, &Request{Thanks: []Thank{{tagOf(w.byID[giver].peer.ID), 8}}})
+	w.Receive(w.now, asker, &Request{Thanks: []Thank{{tagOf(w.byID[giver].peer.ID), 24}}})
+	if w.byID[giver].praised != 24 || w.byID[quiet].praised != 0 || w.byID[asker].praised != 0 {
+		t.Fatal("other readers are praised than the one who was thanked")
+	}
 	ask(quiet, 100, 101, 102, 103)
-	ask(giver, 110, 111, 112, 113)
-	for now := w.now; w.byID[giver].served < w.p.SeedTrial+4 && now < 2*time.Second; now += time.Millisecond {
+	ask(giver, 110, 111, 112, 113, 114, 115, 116, 117, 118, 119, 120, 121)
+	for now := w.now; w.byID[giver].served < w.p.SeedTrial+12 && now < 2*time.Second; now += time.Millisecond {
 		w.until(now)
 	}
 	if n := w.byID[quiet].served - w.p.SeedTrial; n > 1 {
-		t.Errorf("who serves nobody got %d blocks while who was thanked got four", n)
+		t.Errorf("who serves nobody got %d blocks while who was thanked got twelve", n)
 	}
 	w.until(2 * time.Second)
 	if n := len(w.byID[quiet].queued) + len(w.byID[giver].queued); n > 0 {

@@ -21,11 +21,7 @@ func (c *Core) turnOf(v *neighbour) int {
 	if len(c.members.of) <= c.p.SeedCrowd {
 		return max(v.turn, c.turn-c.headStart())
 	}
-	turn := v.served
-	if c.n > tinyChunks {
-		turn += (trialWeight - 1) * max(0, v.served-c.allowance(v))
-	}
-	return turn
+	return v.served + (trialWeight-1)*max(0, c.beyond(v))
 }
 
 // tookTurn notes that a seed gives v some blocks; v.served has them afterwards.
