@@ -1,5 +1,7 @@
 package roulette
 
+import "slices"
+
 // A seed that said in WELCOME that it is busy is asked only for what nobody else can give (R3).
 
 const (
@@ -16,12 +18,13 @@ const (
 // askBusySeed asks a busy seed for chunks that few neighbours have, while the window has room, in blocks, that nobody
 // else can fill.
 func (c *Core) askBusySeed(room int) (blocks int) {
-	if c.informative() < c.p.SeedAfter && c.missing > lastChunks {
-		return 0
-	}
+	stranded := c.stranded()
 	most := c.p.PerNeighbour
-	if c.missing <= lastChunks {
+	switch {
+	case stranded || c.missing <= lastChunks:
 		most = lastAsks
+	case c.informative() < c.p.SeedAfter:
+		return 0
 	}
 	for _, v := range c.neighbours {
 		if !v.seed || !v.busy || c.now < v.restTill {
@@ -29,7 +32,7 @@ func (c *Core) askBusySeed(room int) (blocks int) {
 		}
 		open, late := v.open()
 		for late == 0 && open < most && blocks < room {
-			i := c.onlyAt(v)
+			i := c.onlyAt(v, stranded)
 			if i < 0 {
 				break
 			}
@@ -73,11 +76,17 @@ func (c *Core) informative() (n int) {
 	return n
 }
 
-// onlyAt returns the chunk to ask a busy seed for, or -1: one of which there are few copies; at the end one that nobody has who
-// ever gave anything.
-func (c *Core) onlyAt(seed *neighbour) int {
+// stranded reports whether a reader that has something to give has nobody left who ever gave it anything: honest readers leave when
+// they are done, those who serve nobody stay, and a busy seed was asked for nothing that these have (docs/adr/0034).
+func (c *Core) stranded() bool {
+	return c.n-c.missing >= c.p.BlindUntil && !slices.ContainsFunc(c.neighbours, func(v *neighbour) bool { return !v.seed && v.delivered > 0 })
+}
+
+// onlyAt returns the chunk to ask a busy seed for, or -1: the rarest where nobody else gives anything; else one of which there are
+// few copies, at the end one that nobody has who ever gave anything.
+func (c *Core) onlyAt(seed *neighbour, stranded bool) int {
 	cand := func(w int) uint64 { return seed.have[w] & c.free[w] }
-	if i := rarest(len(c.free), cand, c.rarity(), c.rng); i < 0 || c.avail[i] <= fewCopies {
+	if i := rarest(len(c.free), cand, c.rarity(), c.rng); i < 0 || stranded || c.avail[i] <= fewCopies {
 		return i
 	}
 	if c.missing > lastChunks {

@@ -13,8 +13,8 @@ func TestWhatABusySeedIsAskedFor(t *testing.T) {
 		missing, holders, givers, room int
 		asked                          int
 	}{
-		{"few copies", lastChunks + 1, 0, 0, 14, 1},
-		{"many copies", lastChunks + 1, 8, 0, 14, 0},
+		{"few copies", lastChunks + 1, 0, 1, 14, 1},
+		{"many copies", lastChunks + 1, 8, 1, 14, 0},
 		{"at the end, of those who give", lastChunks, 8, 1, 14, 0},
 		{"at the end, of those who do not", lastChunks, 8, 0, 14, lastAsks},
 		{"at the end, little room", lastChunks, 8, 0, 3, 3},
@@ -34,7 +34,7 @@ func TestABusySeedOfFew(t *testing.T) {
 	for _, test := range []struct{ missing, known, asked int }{
 		{lastChunks + 1, 5, 0}, {lastChunks + 1, 6, 1}, {lastChunks, 0, lastAsks}, {1, 0, 1},
 	} {
-		c, seed := lacking(t, 128<<10, test.missing, 0, 0)
+		c, seed := lacking(t, 128<<10, test.missing, 0, 1)
 		c.p.SeedAfter = 6
 		for _, v := range c.neighbours[1+test.known:] {
 			v.count = 0
@@ -42,6 +42,36 @@ func TestABusySeedOfFew(t *testing.T) {
 		if got := c.askBusySeed(14); got != test.asked || len(seed.asked) != test.asked {
 			t.Errorf("%d chunks missing, %d others known: %d asked, want %d", test.missing, test.known, got, test.asked)
 		}
+	}
+}
+
+// Among those who never gave anything a reader asks its busy seed for what they hold, though what it asked of them fills the window; not
+// before it has something to give, nor while anybody gives.
+func TestWhoIsStrandedAsksItsSeed(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		missing, givers int
+		asked           int
+	}{
+		{"stranded", 100, 0, lastAsks},
+		{"somebody gives", 100, 1, 0},
+		{"it has next to nothing", 121, 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, seed := lacking(t, 128<<10, test.missing, 8, test.givers)
+			for i, v := range c.neighbours[1:] {
+				for k := range 2 {
+					c.ask(v, 2*i+k)
+				}
+			}
+			if c.places() < c.window()-c.pumpRoom(c.window()) {
+				t.Fatal("the window has room")
+			}
+			c.pump()
+			if got := len(seed.asked); got != test.asked {
+				t.Errorf("the seed is asked for %d chunks, want %d", got, test.asked)
+			}
+		})
 	}
 }
 

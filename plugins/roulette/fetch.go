@@ -12,6 +12,30 @@ func (c *Core) outstanding() (open, late int) {
 	return open, late
 }
 
+// Where fewGivers and more gave something, what strangers are asked for takes strangerPlaces of the window at most: a third of it
+// was held by requests to those who serve nobody (docs/adr/0034).
+const (
+	fewGivers      = 2
+	strangerPlaces = 2
+)
+
+// places is how many places of the window are taken, in blocks.
+func (c *Core) places() (taken int) {
+	strange := 0
+	for _, v := range c.neighbours {
+		open, _ := v.open()
+		if v.delivered == 0 && !v.seed {
+			strange += open
+		} else {
+			taken += open
+		}
+	}
+	if c.givers >= fewGivers {
+		strange = min(strange, strangerPlaces)
+	}
+	return taken + strange
+}
+
 // window is how many blocks may be outstanding over all neighbours (R3): enough to
 // keep the downlink busy, never so many that it queues for long.
 func (c *Core) window() int {
@@ -33,10 +57,13 @@ func (c *Core) perNeighbour(window int) int {
 // pump fills the window: each request goes to the neighbour with the shortest
 // expected answer, for the locally rarest chunk it has (R3, R5).
 func (c *Core) pump() {
-	open, _ := c.outstanding()
+	open := c.places()
 	window := c.window()
 	limit := c.perNeighbour(window)
 	open += c.askIdleSeed(open, window)
+	if c.stranded() { // those who give nothing hold the window
+		open += c.askBusySeed(lastAsks)
+	}
 	if open > window-c.pumpRoom(window) {
 		return
 	}
@@ -65,7 +92,7 @@ func (c *Core) pumpAt(v *neighbour) {
 	if c.done || !c.known || v.barren {
 		return
 	}
-	open, _ := c.outstanding()
+	open := c.places()
 	window := c.window() + c.p.PiggyExtra
 	for open < window && c.usable(v, c.perNeighbour(window)) {
 		i := c.next(v)

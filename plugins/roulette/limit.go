@@ -26,8 +26,7 @@ func (c *Core) within(window int) int {
 		return window
 	}
 	c.limit.refill(c.now, c.p.PumpRoom)
-	open, _ := c.outstanding()
-	return min(window, open+max(0, int(c.limit.budget/BlockSize)))
+	return min(window, c.places()+max(0, int(c.limit.budget/BlockSize)))
 }
 
 // limitAt is when the limit allows the next requests; false if it does not hinder.

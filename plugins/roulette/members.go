@@ -24,6 +24,8 @@ type member struct {
 	heard  time.Duration
 	gone   bool
 
+	thanked bool // by a reader, for what it gave
+
 	waits  bool          // for WELCOME
 	since  time.Duration // when it began to wait
 	header bool          // its WELCOME is to carry the header
@@ -74,16 +76,18 @@ func (m *members) expire(now, ttl time.Duration) int {
 
 // pick returns up to k members other than self: all but two of them such that wait for WELCOME for long, if
 // there are, then those whose age is between young and old, who have something and will still be
-// there, then the newest of the rest, and at last more of those that wait.
+// there, then the newest of the rest, and at last more of those that wait. In a crowd who is older is named only if somebody thanked
+// it: who serves nobody, or poison, stays the longest, and would be named the oftenest (docs/adr/0034).
 func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rng *rand.Rand) []Introduction {
 	var best, rest []*member
-	for i := len(m.list) - 1; i >= 0 && len(best) < 4*k+16; i-- {
+	for i := len(m.list) - 1; i >= max(0, len(m.list)-pickLook) && len(best) < 4*k+16; i-- {
 		e := m.list[i]
 		age := now - e.joined
 		switch {
 		case e.gone || e.id == self || now-e.heard > p.MemberTTL || e.waits && !e.known:
 		case age >= p.JoinYoung && age <= p.JoinOld:
 			best = append(best, e)
+		case age > p.JoinOld && !e.thanked && len(m.of) > p.SeedCrowd:
 		case len(rest) < k:
 			rest = append(rest, e)
 		}
@@ -103,6 +107,9 @@ func (m *members) pick(now time.Duration, self NeighbourID, k int, p *Params, rn
 	}
 	return out
 }
+
+// pickLook is at how many members, the newest, a WELCOME looks at most.
+const pickLook = 1024
 
 // rateMeter measures events (or bytes) per second over about a second.
 type rateMeter struct {

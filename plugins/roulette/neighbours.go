@@ -169,11 +169,7 @@ func (c *Core) drop(v *neighbour, why error) {
 	for len(v.asked) > 0 {
 		c.takeOff(v, len(v.asked)-1)
 	}
-	for w, m := range v.have {
-		for ; m != 0; m &= m - 1 {
-			c.avail[w*64+trailing(m)]--
-		}
-	}
+	c.forgetHoldings(v)
 	switch why {
 	case ErrSilent:
 		c.stats.Dead++
@@ -226,7 +222,7 @@ func (c *Core) recommend(v *neighbour, k int) []Introduction {
 		if w == nil || w == v || w.seed || slices.ContainsFunc(out, func(in Introduction) bool { return in.Peer.Addr == w.peer.Addr }) {
 			continue
 		}
-		if c.p.Profile == ProfileTuned && (c.now-w.heard > freshTime || c.nearlyDone(w)) {
+		if c.p.Profile == ProfileTuned && (c.now-w.heard > freshTime || c.nearlyDone(w) || w.delivered == 0 && c.informative() > 0) {
 			continue
 		}
 		out = append(out, Introduction{Peer: w.peer})
@@ -235,7 +231,7 @@ func (c *Core) recommend(v *neighbour, k int) []Introduction {
 }
 
 // acquaintance draws a neighbour from the Roulette cache. Where no content was exchanged yet and the cache is empty, a
-// newcomer among newcomers still brings together whom it knows.
+// newcomer among newcomers still brings together whom it knows; where some have content, only who gave any is recommended.
 func (c *Core) acquaintance() NeighbourID {
 	id, ok := c.cache.pick(c.rng)
 	if !ok && c.p.Profile == ProfileTuned && len(c.neighbours) > 0 {

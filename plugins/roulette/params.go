@@ -97,7 +97,7 @@ func Tuned() Params {
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
 		LateSlack: 15 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 23 * time.Millisecond,
 		JoinList: 8, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
-		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedTrial: 2, SeedCrowd: 8, MaxMembers: 1 << 14,
+		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedTrial: 1, SeedCrowd: 8, MaxMembers: 1 << 14,
 	}
 }
 

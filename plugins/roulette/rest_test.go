@@ -35,6 +35,44 @@ func TestWhoFellSilentMayComeBack(t *testing.T) {
 	}
 }
 
+// TestASeedOfFewRemembersTheSilent: it forgets what they hold and keeps them for half a minute. A seed of many drops them until few are left.
+func TestASeedOfFewRemembersTheSilent(t *testing.T) {
+	for _, test := range []struct {
+		readers      int
+		after, later int
+	}{
+		{2, 2, 0}, {rememberMost, rememberMost, 0}, {rememberMost + 9, rememberMost, 0},
+	} {
+		w := newCrowd(t)
+		all := make([]NeighbourID, test.readers)
+		for i := range all {
+			all[i] = w.join(t, 0, i+1)
+		}
+		w.until(2 * time.Second)
+		w.unserved = 0 // else it keeps everybody
+		for _, id := range all {
+			w.Receive(2*time.Second, id, &Request{Have: []byte{summaryIntervals, 1, 0, 3}})
+		}
+		if n := int(w.avail[0]); n != test.readers {
+			t.Fatalf("%d copies of a chunk of %d readers", n, test.readers)
+		}
+		w.until(2*time.Second + w.p.DeadAfter + time.Second)
+		if n := len(w.neighbours); n != test.after || w.avail[0] != 0 {
+			t.Errorf("of %d silent readers %d are there with %d copies, want %d with none", test.readers, n, w.avail[0], test.after)
+		}
+		for _, v := range w.neighbours {
+			w.Receive(w.now, v.id, &Request{Have: []byte{summaryIntervals, 1, 0, 3}})
+		}
+		if n := int(w.avail[0]); n != test.after {
+			t.Errorf("%d copies are known of %d who speak again", n, test.after)
+		}
+		w.until(w.now + rememberTime + 2*time.Second)
+		if n := len(w.neighbours); n != test.later {
+			t.Errorf("%d of %d are there after half a minute, want %d", n, test.readers, test.later)
+		}
+	}
+}
+
 // TestWhoseSeedFellSilentMayJoinAgain: a seed that lets a silent reader go rests there as any neighbour that fell silent, until a locator
 // names it again, which it does for who is stuck and knows few others. Who left or is of no use is not met for that.
 func TestWhoseSeedFellSilentMayJoinAgain(t *testing.T) {

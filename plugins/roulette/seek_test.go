@@ -1,9 +1,50 @@
 package roulette
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 )
+
+// Where some have content only who gave any is recommended; newcomers among newcomers bring together whom they know.
+func TestWhoIsRecommended(t *testing.T) {
+	for _, x := range []struct {
+		name                    string
+		holders, givers, asking int
+		want                    int
+	}{
+		{"nobody has anything", 0, 0, 1, 4},
+		{"some have, nobody gave", 3, 0, 1, 0},
+		{"two gave", 3, 2, 0, 2},
+	} {
+		c, _ := newLonely(t, 128<<10)
+		c.Join(0, []Introduction{{Peer: duoPeer(9)}})
+		c.adoptHeader(c.neighbours[0], c.cfg.Content.(*memContent).tree.Header())
+		for k := range 5 {
+			id, ok := c.Accept(0, duoPeer(k+1))
+			if !ok {
+				t.Fatal("no room")
+			}
+			v := c.byID[id]
+			if v.heard = 1; k < x.holders {
+				v.count = 1
+			}
+			if k < x.givers {
+				v.delivered = 1
+				c.cache.add(id, 5)
+			}
+		}
+		got := map[netip.AddrPort]bool{}
+		for range 100 {
+			for _, in := range c.recommend(c.neighbours[len(c.neighbours)-1], 2) {
+				got[in.Peer.Addr] = true
+			}
+		}
+		if len(got) != x.want {
+			t.Errorf("%s: %d are recommended, want %d", x.name, len(got), x.want)
+		}
+	}
+}
 
 // A reader with few neighbours asks for more often, with enough of them seldom, with MaxDegree not at all.
 func TestWishForPeers(t *testing.T) {

@@ -17,6 +17,20 @@ func TestStrangersAreAskedLater(t *testing.T) {
 	}
 }
 
+// What strangers are asked for takes two places of the window once two neighbours gave something, and all it is before.
+func TestStrangersHoldFewPlaces(t *testing.T) {
+	for givers, want := range []int{8, 8, 2 + strangerPlaces, 3 + strangerPlaces} {
+		c, _ := lacking(t, 128<<10, 20, 8, givers)
+		c.givers = givers
+		for i, v := range c.neighbours[1:] {
+			c.ask(v, i)
+		}
+		if got := c.places(); got != want {
+			t.Errorf("%d of eight asked gave something: %d places are taken, want %d", givers, got, want)
+		}
+	}
+}
+
 // Givers are counted as they come and go.
 func TestGiversAreCounted(t *testing.T) {
 	c, mem, id := newReaderOf(t, 128<<10)

@@ -32,6 +32,17 @@ func (c *Core) fullSummary() []byte {
 	return summaryOf(c.have, c.n, MaxSummary, c.rng)
 }
 
+// forgetHoldings takes back all that v told it has.
+func (c *Core) forgetHoldings(v *neighbour) {
+	for w, m := range v.have {
+		for ; m != 0; m &= m - 1 {
+			c.avail[w*64+trailing(m)]--
+		}
+		v.have[w] = 0
+	}
+	v.count = 0
+}
+
 // learnHave adds what a have summary tells to what v holds; an empty one tells nothing.
 func (c *Core) learnHave(v *neighbour, summary []byte) {
 	if len(summary) == 0 {

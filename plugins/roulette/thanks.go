@@ -78,6 +78,9 @@ func (c *Core) receiveThanks(v *neighbour, all []Thank) {
 		n := min(int(t.Chunks), c.n-v.praises)
 		v.praises += n
 		w.praised += n
+		if e := c.members.of[w.id]; e != nil && n > 0 {
+			e.thanked = true
+		}
 	}
 }
 

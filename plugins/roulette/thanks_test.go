@@ -91,6 +91,29 @@ func TestWhoIsOnTrial(t *testing.T) {
 	}
 }
 
+// Who has been there for long is named to newcomers of a crowd if somebody thanked it, and else only where few are there.
+func TestWhoIsNamedForLong(t *testing.T) {
+	for _, x := range []struct{ readers, want int }{{Tuned().SeedCrowd - 1, Tuned().SeedCrowd - 1}, {Tuned().SeedCrowd + 4, 2}} {
+		w := newCrowd(t)
+		var all []NeighbourID
+		for k := range x.readers {
+			all = append(all, w.join(t, 0, k<<8|1))
+		}
+		w.until(2 * time.Second)
+		for k, id := range all {
+			m := &Request{}
+			if k < 2 {
+				m.Thanks = []Thank{{tagOf(w.byID[all[k+2]].peer.ID), 1}}
+			}
+			w.Receive(2*time.Second, id, m)
+			w.members.heard(2*time.Second, id)
+		}
+		if got := w.members.pick(2*time.Second, 0, MaxIntros, &w.p, w.rng); len(got) != x.want {
+			t.Errorf("of %d readers of whom two were thanked %d are named, want %d", x.readers, len(got), x.want)
+		}
+	}
+}
+
 // Nobody praises itself: neither by its own key nor by another one in its network group. Unknown keys are nobody's, and nobody
 // had more of others than there is.
 func TestWhoseThanksCount(t *testing.T) {

@@ -82,7 +82,7 @@ func (c *Core) noteQueue(v *neighbour, q uint8) {
 func (c *Core) hello(v *neighbour, j, k int) {
 	v.state, v.greeted = StateFirstHandshake, true
 	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
-	if open, _ := c.outstanding(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil && (!c.known || open < c.missing) {
+	if open := c.places(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil && (!c.known || open < c.missing) {
 		m.Class, m.Classes = c.class(j, k)
 		m.Proof = c.helloProof(j, k)
 		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
@@ -301,6 +301,8 @@ func (c *Core) collect() {
 			c.send(v, &Bye{})
 			c.drop(v, ErrUseless)
 			i--
+		case silent > c.p.DeadAfter && c.remembers(silent):
+			c.forgetHoldings(v)
 		case silent > c.p.DeadAfter && !c.letGo(v):
 		case silent > c.p.DeadAfter, v.tries >= c.p.Resends && silent > c.silence(v):
 			c.drop(v, ErrSilent)

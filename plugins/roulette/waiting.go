@@ -87,6 +87,19 @@ func (m *members) waits(now time.Duration, id NeighbourID) bool {
 // (docs/experiments/causes.md: 171 s instead of 43).
 func (c *Core) keepsSilent() bool { return c.cfg.Seed && c.unserved > 0 }
 
+// A seed of few readers remembers the silent for long: whose windows others fill says nothing to a busy seed, and of forty readers of
+// 1 MiB half were dropped, and did not ask again for what others hold who serve nobody (docs/adr/0034). Who left without a word has no
+// copies meanwhile.
+const (
+	rememberMost = 64
+	rememberTime = 30 * time.Second
+)
+
+// remembers reports whether a seed remembers a reader that has been silent for so long.
+func (c *Core) remembers(silent time.Duration) bool {
+	return c.cfg.Seed && len(c.neighbours) <= rememberMost && silent <= rememberTime
+}
+
 // letGo reports whether v, which has been silent, is dropped now. By a seed that keeps the silent not while v waits for its
 // WELCOME: that would cost a datagram to tell it, and another JOIN. And one at a time as long as there is room: of 10,000
 // readers at once a seed dropped 500 a second, and telling them took 40 % of its uplink.
@@ -106,7 +119,11 @@ const letGoEvery = 15 * time.Millisecond
 
 // deadAt is when v will be taken for dead, or looked at again.
 func (c *Core) deadAt(v *neighbour) time.Duration {
-	at := max(v.heard, v.since) + c.p.DeadAfter + time.Millisecond
+	heard := max(v.heard, v.since)
+	at := heard + c.p.DeadAfter + time.Millisecond
+	if c.now >= at && c.remembers(c.now-heard) {
+		return heard + rememberTime + time.Millisecond
+	}
 	switch {
 	case !c.keepsSilent() || at > c.now:
 		return at
