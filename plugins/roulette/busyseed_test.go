@@ -51,11 +51,13 @@ func TestWhoIsStrandedAsksItsSeed(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		missing, givers int
+		limit           int // bytes/s
 		asked           int
 	}{
-		{"stranded", 100, 0, lastAsks},
-		{"somebody gives", 100, 1, 0},
-		{"it has next to nothing", 121, 0, 0},
+		{"stranded", 100, 0, 0, lastAsks},
+		{"stranded, no more may be asked for in a second", 100, 0, 1, 0},
+		{"somebody gives", 100, 1, 0, 0},
+		{"it has next to nothing", 121, 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, seed := lacking(t, 128<<10, test.missing, 8, test.givers)
@@ -67,6 +69,7 @@ func TestWhoIsStrandedAsksItsSeed(t *testing.T) {
 			if c.places() < c.window()-c.pumpRoom(c.window()) {
 				t.Fatal("the window has room")
 			}
+			c.limit.rate = test.limit
 			c.pump()
 			if got := len(seed.asked); got != test.asked {
 				t.Errorf("the seed is asked for %d chunks, want %d", got, test.asked)

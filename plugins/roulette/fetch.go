@@ -62,7 +62,7 @@ func (c *Core) pump() {
 	limit := c.perNeighbour(window)
 	open += c.askIdleSeed(open, window)
 	if c.stranded() { // those who give nothing hold the window
-		open += c.askBusySeed(lastAsks)
+		open += c.askBusySeed(c.within(open+lastAsks) - open)
 	}
 	if open > window-c.pumpRoom(window) {
 		return
