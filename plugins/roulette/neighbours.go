@@ -162,9 +162,7 @@ func (c *Core) drop(v *neighbour, why error) {
 	c.cache.forget(v.id)
 	c.members.leave(v.id)
 	c.endLoan(v)
-	for len(v.queued) > 0 {
-		c.unqueue(v, len(v.queued)-1)
-	}
+	c.forgetRequests(v)
 	c.classicRelease(v)
 	for len(v.asked) > 0 {
 		c.takeOff(v, len(v.asked)-1)

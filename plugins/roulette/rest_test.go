@@ -56,9 +56,13 @@ func TestASeedOfFewRemembersTheSilent(t *testing.T) {
 		if n := int(w.avail[0]); n != test.readers {
 			t.Fatalf("%d copies of a chunk of %d readers", n, test.readers)
 		}
+		for k, id := range all { // nothing leaves the seed any more
+			w.cfg.Uplink.Left(2*time.Second, 1e9)
+			w.Receive(2*time.Second, id, &Request{Asks: []Ask{{Chunk: uint32(k)}}})
+		}
 		w.until(2*time.Second + w.p.DeadAfter + time.Second)
-		if n := len(w.neighbours); n != test.after || w.avail[0] != 0 {
-			t.Errorf("of %d silent readers %d are there with %d copies, want %d with none", test.readers, n, w.avail[0], test.after)
+		if n := len(w.neighbours); n != test.after || w.avail[0] != 0 || w.queuedBlocks() != 0 {
+			t.Errorf("of %d silent readers %d are there with %d copies and %d requests, want %d with none", test.readers, n, w.avail[0], w.queuedBlocks(), test.after)
 		}
 		for _, v := range w.neighbours {
 			w.Receive(w.now, v.id, &Request{Have: []byte{summaryIntervals, 1, 0, 3}})

@@ -76,6 +76,13 @@ func (c *Core) unqueue(v *neighbour, k int) {
 	v.queued = slices.Delete(v.queued, k, k+1)
 }
 
+// forgetRequests drops all that v asked for.
+func (c *Core) forgetRequests(v *neighbour) {
+	for len(v.queued) > 0 {
+		c.unqueue(v, len(v.queued)-1)
+	}
+}
+
 func (c *Core) receiveCancel(v *neighbour, m *Cancel) {
 	for _, i := range m.Chunks {
 		for k := range v.queued {

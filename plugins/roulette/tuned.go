@@ -303,6 +303,7 @@ func (c *Core) collect() {
 			i--
 		case silent > c.p.DeadAfter && c.remembers(silent):
 			c.forgetHoldings(v)
+			c.forgetRequests(v)
 		case silent > c.p.DeadAfter && !c.letGo(v):
 		case silent > c.p.DeadAfter, v.tries >= c.p.Resends && silent > c.silence(v):
 			c.drop(v, ErrSilent)

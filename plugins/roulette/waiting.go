@@ -89,7 +89,7 @@ func (c *Core) keepsSilent() bool { return c.cfg.Seed && c.unserved > 0 }
 
 // A seed of few readers remembers the silent for long: whose windows others fill says nothing to a busy seed, and of forty readers of
 // 1 MiB half were dropped, and did not ask again for what others hold who serve nobody (docs/adr/0034). Who left without a word has no
-// copies meanwhile.
+// copies meanwhile, and wants nothing.
 const (
 	rememberMost = 64
 	rememberTime = 30 * time.Second
