@@ -220,7 +220,7 @@ func (c *Core) recommend(v *neighbour, k int) []Introduction {
 		if w == nil || w == v || w.seed || slices.ContainsFunc(out, func(in Introduction) bool { return in.Peer.Addr == w.peer.Addr }) {
 			continue
 		}
-		if c.p.Profile == ProfileTuned && (c.now-w.heard > freshTime || c.nearlyDone(w) || w.delivered == 0 && c.informative() > 0) {
+		if c.p.Profile == ProfileTuned && (c.now-w.heard > freshTime || c.nearlyDone(w) || !c.vouches(w)) {
 			continue
 		}
 		out = append(out, Introduction{Peer: w.peer})
@@ -228,8 +228,13 @@ func (c *Core) recommend(v *neighbour, k int) []Introduction {
 	return out
 }
 
-// acquaintance draws a neighbour from the Roulette cache. Where no content was exchanged yet and the cache is empty, a
-// newcomer among newcomers still brings together whom it knows; where some have content, only who gave any is recommended.
+// vouches reports whether w may be recommended: who gave us something, and everybody where nobody can have, to newcomers among
+// newcomers, who have nothing, and to who is done, who needs nothing (docs/adr/0034).
+func (c *Core) vouches(w *neighbour) bool {
+	return c.done || w.delivered > 0 || c.informative() == 0
+}
+
+// acquaintance draws a neighbour from the Roulette cache, and where nothing was exchanged yet and that is empty, any neighbour.
 func (c *Core) acquaintance() NeighbourID {
 	id, ok := c.cache.pick(c.rng)
 	if !ok && c.p.Profile == ProfileTuned && len(c.neighbours) > 0 {

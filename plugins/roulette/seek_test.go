@@ -6,15 +6,18 @@ import (
 	"time"
 )
 
-// Where some have content only who gave any is recommended; newcomers among newcomers bring together whom they know.
+// Where some have content only who gave any is recommended; newcomers among newcomers bring together whom they know, and so
+// does who is done, whom nobody gives anything.
 func TestWhoIsRecommended(t *testing.T) {
 	for _, x := range []struct {
 		name                  string
 		holders, givers, want int
+		done                  bool
 	}{
-		{"nobody has anything", 0, 0, 4},
-		{"some have, nobody gave", 3, 0, 0},
-		{"two gave", 3, 2, 2},
+		{"nobody has anything", 0, 0, 4, false},
+		{"some have, nobody gave", 3, 0, 0, false},
+		{"two gave", 3, 2, 2, false},
+		{"by who is done, some have", 3, 0, 4, true},
 	} {
 		c, _ := newLonely(t, 128<<10)
 		c.Join(0, []Introduction{{Peer: duoPeer(9)}})
@@ -34,6 +37,7 @@ func TestWhoIsRecommended(t *testing.T) {
 			}
 		}
 		got := map[netip.AddrPort]bool{}
+		c.done = x.done
 		for range 100 {
 			for _, in := range c.recommend(c.neighbours[len(c.neighbours)-1], 2) {
 				got[in.Peer.Addr] = true

@@ -135,9 +135,9 @@ func (w *town) got(box string) report {
 }
 
 // Eight peers behind two NATs, four behind each. Two read the page from the first holder,
-// which is killed while the next four are reading; the last two never see it. Who has
-// the page serves on. Each peer's own figures say whose bytes they were: everybody behind
-// a NAT has the NAT's address.
+// which is killed while the next four are reading; the last two never see it, nor anybody
+// alive behind their own NAT. Who has the page serves on. Each peer's own figures say whose
+// bytes they were: everybody behind a NAT has the NAT's address.
 func TestSwarmBehindTwoNATsOutlivesItsSeed(t *testing.T) {
 	l := newPublic(t)
 	a, b := []string{"a1", "a2", "a3", "a4"}, []string{"b1", "b2", "b3", "b4"}
@@ -145,9 +145,11 @@ func TestSwarmBehindTwoNATsOutlivesItsSeed(t *testing.T) {
 	l.house(2, "gb", portRestricted, b...)
 	const houseA, houseB = "203.0.113.1", "203.0.113.2"
 	w := newTown(l, 1<<20)
-	for i := range a {
-		w.peer(a[i], "0.0.0.0:"+strconv.Itoa(insidePort+i))
-		w.peer(b[i], "0.0.0.0:"+strconv.Itoa(insidePort+i))
+	peers := make(map[string]*program)
+	for _, house := range [][]string{a, b} {
+		for i, box := range house {
+			peers[box] = w.peer(box, "0.0.0.0:"+strconv.Itoa(insidePort+i))
+		}
 	}
 
 	w.read("a1", "b1")
@@ -180,10 +182,19 @@ func TestSwarmBehindTwoNATsOutlivesItsSeed(t *testing.T) {
 		}
 	}
 
-	w.read("a4", "b4")
-	for box, other := range map[string]string{"a4": houseB, "b4": houseA} {
-		if r := w.got(box); r.from(seedIP) != 0 || r.from(other) == 0 {
-			t.Errorf("%s: want bytes from behind the other NAT and none from the dead holder", box)
+	for _, last := range []struct {
+		box, other string
+		gone       []string
+	}{
+		{"a4", houseB, a[:3]},
+		{"b4", houseA, b[:3]}, // a4 alone is left, which had everything from behind this NAT
+	} {
+		for _, box := range last.gone {
+			peers[box].kill()
+		}
+		w.read(last.box)
+		if r := w.got(last.box); r.from(last.other) != int64(len(w.body)) {
+			t.Errorf("%s: want all from behind the other NAT", last.box)
 		}
 	}
 }
