@@ -13,6 +13,9 @@ const (
 	lastChunks = 24
 	// lastAsks is how many blocks may be outstanding at a busy seed then.
 	lastAsks = 8
+	// busyShare is how many blocks may be outstanding at a busy seed by all who give each other something: as many as give us
+	// anything are taken to ask it besides us. Of a seed of few.
+	busyShare = 32
 )
 
 // askBusySeed asks a busy seed for chunks that few neighbours have, while the window has room, in blocks, that nobody
@@ -31,6 +34,10 @@ func (c *Core) askBusySeed(room int) (blocks int) {
 			continue
 		}
 		open, late := v.open()
+		most := most
+		if v.ofFew && c.givers > 0 {
+			most = max(most, min(lastAsks, busyShare/c.givers))
+		}
 		for late == 0 && open < most && blocks < room {
 			i := c.onlyAt(v, stranded)
 			if i < 0 {

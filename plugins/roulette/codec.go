@@ -22,6 +22,7 @@ const (
 	flagNeed      = 1 << 2 // HELLO: header wanted
 	flagProof     = 1 << 1 // HELLO: proof wanted
 	flagSwap      = 1 << 2 // DATA
+	flagFew       = 1 << 3 // WELCOME: the seed has few readers
 	flagWantPeers = 1 << 3
 	flagFor       = 1 << 4 // DATA: stands in for another chunk
 	flagAsks      = 1 << 5 // DATA: requests follow
@@ -55,7 +56,7 @@ func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 	case KindJoin:
 		return &Join{Object: r.object(), Grant: r.grant(flag(flagGrant))}
 	case KindWelcome:
-		return &Welcome{Header: r.header(flag(flagHeader)), Peers: r.intros(MaxIntros), Busy: flag(flagBusy), Silent: flag(flagSilent)}
+		return &Welcome{Header: r.header(flag(flagHeader)), Peers: r.intros(MaxIntros), Busy: flag(flagBusy), Silent: flag(flagSilent), Few: flag(flagFew)}
 	case KindHello:
 		m := &Hello{Object: r.object(), Class: r.u8(), Classes: r.u8(), Have: r.summary(MaxSummary), Grant: r.grant(flag(flagGrant)),
 			NeedHeader: flag(flagNeed), Proof: flag(flagProof), WantPeers: flag(flagWantPeers)}

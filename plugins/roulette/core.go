@@ -65,27 +65,29 @@ type Core struct {
 	out []Action
 
 	// The object.
-	header   chunker.Header
-	known    bool // header
-	n        int  // chunks
-	blocks   int  // of a whole chunk
-	have     *nois.Set
-	bits     bitset
-	whole    int      // words of bits that are full, from the first on; see wholeWords
-	free     bitset   // missing and not asked for
-	avail    []uint16 // neighbours that hold each chunk
-	reserved []uint8  // neighbours each missing chunk is asked of
-	lent     []uint8  // swaps each MetaChunk is kept for
-	missing  int
-	unserved int // at a seed: chunks that nobody was given yet
-	turn     int // at a seed: the turn that is served, in blocks
-	done     bool
-	failed   bool
-	partials map[int]*partial
-	held     []heldBlock // blocks that wait for a header or a proof
-	proofAsk map[int]time.Duration
-	digest   *digest // for DATA's have summaries, of inDigest chunks
-	inDigest int
+	header    chunker.Header
+	known     bool // header
+	n         int  // chunks
+	blocks    int  // of a whole chunk
+	have      *nois.Set
+	bits      bitset
+	whole     int           // words of bits that are full, from the first on; see wholeWords
+	free      bitset        // missing and not asked for
+	avail     []uint16      // neighbours that hold each chunk
+	withheld  []uint16      // at a seed: those of them that are doubted
+	thankedAt time.Duration // the last message of nothing but thanks
+	reserved  []uint8       // neighbours each missing chunk is asked of
+	lent      []uint8       // swaps each MetaChunk is kept for
+	missing   int
+	unserved  int // at a seed: chunks that nobody was given yet
+	turn      int // at a seed: the turn that is served, in blocks
+	done      bool
+	failed    bool
+	partials  map[int]*partial
+	held      []heldBlock // blocks that wait for a header or a proof
+	proofAsk  map[int]time.Duration
+	digest    *digest // for DATA's have summaries, of inDigest chunks
+	inDigest  int
 
 	// Neighbours, in order of arrival.
 	neighbours []*neighbour
@@ -160,7 +162,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 		}
 	}
 	if c.cfg.Seed {
-		c.given, c.demand = make([]uint32, c.n), make([]uint32, c.n)
+		c.given, c.demand, c.withheld = make([]uint32, c.n), make([]uint32, c.n), make([]uint16, c.n)
 		c.unserved = c.n
 	}
 	for _, v := range c.neighbours {

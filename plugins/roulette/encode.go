@@ -64,6 +64,7 @@ func flagsOf(m Message) (f byte) {
 		set(flagHeader, m.Header != nil)
 		set(flagBusy, m.Busy)
 		set(flagSilent, m.Silent)
+		set(flagFew, m.Few)
 	case *Hello:
 		set(flagGrant, m.Grant != nil)
 		set(flagNeed, m.NeedHeader)

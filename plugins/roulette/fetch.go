@@ -46,8 +46,11 @@ func (c *Core) window() int {
 	return c.within(window)
 }
 
-// pumpRoom is how much room in the window is worth a REQUEST.
-func (c *Core) pumpRoom(window int) int { return max(c.p.PumpRoom, window/16) }
+// pumpRoom is how much room in the window is worth a REQUEST: less where few neighbours give anything, because little room is left
+// there before nothing is under way (docs/adr/0035).
+func (c *Core) pumpRoom(window int) int {
+	return max(min(c.p.PumpRoom, c.givers/3), window/16, 1)
+}
 
 // perNeighbour is how many blocks may be outstanding at one neighbour.
 func (c *Core) perNeighbour(window int) int {
@@ -323,7 +326,7 @@ func (c *Core) markHave(v *neighbour, i int) {
 	if c.known && i < c.n && !v.have.has(i) {
 		v.have.add(i)
 		v.count++
-		c.avail[i]++
+		c.holds(v, i, true)
 		v.barren = false
 	}
 }

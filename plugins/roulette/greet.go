@@ -102,7 +102,7 @@ func (c *Core) greet(v *neighbour) {
 	}
 	c.members.welcomed(e)
 	crowd := c.members.expire(c.now, c.p.MemberTTL) > c.p.SeedCrowd
-	m := &Welcome{Busy: crowd, Silent: c.departures.inSilence(), Peers: c.members.pick(c.now, v.id, list, &c.p, c.rng)}
+	m := &Welcome{Busy: crowd, Silent: c.departures.inSilence(), Few: c.few(), Peers: c.members.pick(c.now, v.id, list, &c.p, c.rng)}
 	if header {
 		m.Header = &c.header
 	}

@@ -76,7 +76,7 @@ func (c *Core) receiveWelcome(v *neighbour, m *Welcome) {
 	}
 	v.state = StateSecondHandshake
 	v.deadline = 0
-	v.busy = m.Busy
+	v.busy, v.ofFew = m.Busy, m.Few
 	c.departures.told = m.Silent
 	if m.Header != nil && !c.adoptHeader(v, *m.Header) {
 		return
@@ -89,7 +89,7 @@ func (c *Core) receiveWelcome(v *neighbour, m *Welcome) {
 			}
 		})
 		for i := range c.avail { // the seed's own copy says nothing about rarity, but drop() will take it away
-			c.avail[i]++
+			c.holds(v, i, true)
 		}
 	}
 	c.introduced(v, m.Peers)
@@ -125,6 +125,9 @@ func (c *Core) receiveRescue(v *neighbour, m *Rescue) {
 	c.members.join(c.now, v, c.p.MaxMembers)
 	c.members.heard(c.now, v.id)
 	c.members.wait(c.now, v.id, len(m.Have) == 0)
+	if v.doubted {
+		c.members.last(v.id)
+	}
 	if len(v.queued) == 0 {
 		v.queued = append(v.queued, want{Ask: Ask{Proof: true}, blind: true, classes: 1, at: c.now})
 	}

@@ -116,6 +116,8 @@ type neighbour struct {
 	praised   int           // at a seed: chunks that others had of it, as they say
 	praises   int           // at a seed: chunks that it says it had of others
 	turn      int           // at a seed: where its turn has come to, in blocks
+	doubted   bool          // at a seed: it is no newcomer, and nobody thanked it
+	ofFew     bool          // a seed that said in WELCOME that it has few readers
 	thanked   []thanked     // at a seed of ours: whom we thanked there, and for how much
 	sawSilent bool          // at a seed: it said that most of its neighbours leave in silence
 	joined    bool          // it sent us HELLO, JOIN or a handshake

@@ -36,7 +36,7 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 // fewest copies are left of, and most ask for. Copies are those given or those that readers who are there are known to
 // have, whichever is less. Given alone says nothing of who left: the rarest chunk is what most wait for, each leaves with
 // it, and the oftener it is given the commoner it seems, while a whole swarm lacks nothing else. Asking counts, because
-// some have it and do not give it.
+// some have it and do not give it; less where the seed knows who does not, since those ask for the most.
 func (c *Core) need(i int) int {
 	switch {
 	case c.cfg.Without.LeastServed:
@@ -44,8 +44,15 @@ func (c *Core) need(i int) int {
 	case c.given[i] == 0:
 		return -1<<20 - int(c.demand[i])
 	}
-	return min(int(c.given[i]), int(c.avail[i])) - int(c.demand[i])
+	copies := min(int(c.given[i]), int(c.avail[i]-c.withheld[i]))
+	if c.doubting() {
+		copies *= copyWeight
+	}
+	return copies - int(c.demand[i])
 }
+
+// copyWeight is how many requests a copy counts for where a seed doubts some.
+const copyWeight = 4
 
 // leastServed returns the chunk of cand that was sent least often; of equals,
 // one whose proof v has already.

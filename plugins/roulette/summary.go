@@ -36,7 +36,7 @@ func (c *Core) fullSummary() []byte {
 func (c *Core) forgetHoldings(v *neighbour) {
 	for w, m := range v.have {
 		for ; m != 0; m &= m - 1 {
-			c.avail[w*64+trailing(m)]--
+			c.holds(v, w*64+trailing(m), false)
 		}
 		v.have[w] = 0
 	}
@@ -57,7 +57,7 @@ func (c *Core) learnHave(v *neighbour, summary []byte) {
 			i := w*64 + trailing(m)
 			v.have.add(i)
 			v.count++
-			c.avail[i]++
+			c.holds(v, i, true)
 			v.barren = false
 		}
 	})
@@ -77,7 +77,7 @@ func (c *Core) notHad(v *neighbour, summary []byte) {
 	parseSummary(summary, c.n, func(w int, mask uint64) { told[w] |= mask })
 	for w := range told {
 		for m := v.have[w] &^ told[w]; m != 0; m &= m - 1 {
-			c.avail[w*64+trailing(m)]--
+			c.holds(v, w*64+trailing(m), false)
 			v.count--
 		}
 		v.have[w] &= told[w]

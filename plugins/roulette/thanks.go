@@ -84,9 +84,9 @@ func (c *Core) receiveThanks(v *neighbour, all []Thank) {
 	}
 }
 
-// allowance is how many blocks a seed gives v as to anybody: its trial, and one for two that others had of it.
+// allowance is how many blocks a seed gives v as to anybody: its trial, and one for each that others had of it.
 func (c *Core) allowance(v *neighbour) int {
-	return (c.p.SeedTrial + v.praised/2) * c.blocks
+	return (c.p.SeedTrial + v.praised) * c.blocks
 }
 
 // beyond is how many blocks more than its allowance v had; negative while some of that is left. Readers of tiny objects are gone

@@ -220,6 +220,7 @@ func (c *Core) settle(v *neighbour) {
 func (c *Core) stepTuned() {
 	c.overdue()
 	c.collect()
+	c.doubt()
 	c.chaseProofs()
 	if !c.done && c.known {
 		c.pump()
@@ -229,6 +230,7 @@ func (c *Core) stepTuned() {
 		return
 	}
 	c.flushAsks()
+	c.thankAtOnce()
 	c.advertise()
 	if !c.done && c.now >= c.rescueAt() {
 		c.rescue()

@@ -61,13 +61,24 @@ func (m *members) overdue(now, most time.Duration, k int) (out []*member) {
 // tell notes that a member that waits was named to a reader.
 func (m *members) tell(e *member) Introduction {
 	if e.waits && !e.known {
-		e.known = true
-		if !e.inNamed {
-			e.inNamed = true
-			m.named = append(m.named, e)
-		}
+		m.postpone(e)
 	}
 	return e.intro
+}
+
+// last lets a member wait until nobody else does and there is nothing else to send.
+func (m *members) last(id NeighbourID) {
+	if e := m.of[id]; e != nil && e.waits && !e.known {
+		m.postpone(e)
+	}
+}
+
+func (m *members) postpone(e *member) {
+	e.known = true
+	if !e.inNamed {
+		e.inNamed = true
+		m.named = append(m.named, e)
+	}
 }
 
 // joinLasts is how long a member is taken to wait that does not say so again: JOINs come again at random, up to six

@@ -1,0 +1,70 @@
+package roulette
+
+import "time"
+
+// A seed of few readers goes by what it was thanked for in more than whose turn it is (docs/adr/0035). Who has been there for longer
+// than a newcomer and gave nobody anything is doubted: copies that it has are copies that nobody gets, and what it calls for comes
+// last. In a large crowd thanks would fill the seed's downlink; in a tiny one everybody's copies count.
+
+// few reports whether a seed has few readers.
+func (c *Core) few() bool { return c.cfg.Seed && len(c.neighbours) <= rememberMost }
+
+// doubting reports whether a seed doubts who was not thanked.
+func (c *Core) doubting() bool { return c.few() && len(c.members.of) > c.p.SeedCrowd }
+
+// doubt looks at everybody again.
+func (c *Core) doubt() {
+	if !c.cfg.Seed {
+		return
+	}
+	doubting := c.doubting()
+	for _, v := range c.neighbours {
+		e := c.members.of[v.id]
+		doubted := doubting && e != nil && v.praised == 0 && c.now-e.joined > c.p.JoinOld
+		if doubted == v.doubted {
+			continue
+		}
+		for w, m := range v.have {
+			for ; m != 0; m &= m - 1 {
+				if i := w*64 + trailing(m); doubted {
+					c.withheld[i]++
+				} else {
+					c.withheld[i]--
+				}
+			}
+		}
+		v.doubted = doubted
+	}
+}
+
+// holds notes that v has chunk i, or has it no more.
+func (c *Core) holds(v *neighbour, i int, has bool) {
+	by := uint16(1)
+	if !has {
+		by = ^by + 1
+	}
+	c.avail[i] += by
+	if v.doubted {
+		c.withheld[i] += by
+	}
+}
+
+// thankEvery is the least time between two messages of nothing but thanks, to a seed that wants them at once: the first
+// seconds of a swarm, in which its seed knows of nobody, decide how much of it those get who give nothing.
+const thankEvery = 300 * time.Millisecond
+
+// thankAtOnce tells seeds who gave what, where they want to hear it and nothing else goes there.
+func (c *Core) thankAtOnce() {
+	if c.done || !c.known || c.now < c.thankedAt+thankEvery {
+		return
+	}
+	for _, v := range c.neighbours {
+		if !v.seed || v.dialling || !v.ofFew {
+			continue
+		}
+		if all := c.thanks(v); len(all) > 0 {
+			c.thankedAt = c.now
+			c.send(v, &Request{Have: c.mySummary(), Thanks: all})
+		}
+	}
+}
