@@ -45,6 +45,21 @@ func TestABusySeedOfFew(t *testing.T) {
 	}
 }
 
+// A seed of few is asked for more at a time, the fewer give us anything: so many ask it besides us.
+func TestAShareOfABusySeedOfFew(t *testing.T) {
+	for _, x := range []struct {
+		few           bool
+		givers, asked int
+	}{{true, 0, 1}, {true, 2, lastAsks}, {true, 8, busyShare / 8}, {false, 2, 1}} {
+		c, seed := lacking(t, 128<<10, 100, 0, x.givers)
+		seed.ofFew, c.givers = x.few, x.givers
+		c.neighbours[1].delivered = 1 // not stranded
+		if got := c.askBusySeed(14); got != x.asked {
+			t.Errorf("%+v: %d blocks asked", x, got)
+		}
+	}
+}
+
 // Among those who never gave anything a reader asks its busy seed for what they hold, though what it asked of them fills the window; not
 // before it has something to give, nor while anybody gives.
 func TestWhoIsStrandedAsksItsSeed(t *testing.T) {

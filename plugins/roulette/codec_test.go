@@ -39,6 +39,7 @@ func examples(t testing.TB) []example {
 		{"WELCOME", &Welcome{Header: &h, Peers: []Introduction{peer, six}, Busy: true}},
 		{"WELCOME, lean", &Welcome{Peers: []Introduction{peer}}},
 		{"WELCOME, where readers leave without BYE", &Welcome{Silent: true}},
+		{"WELCOME, of a seed of few readers", &Welcome{Few: true}},
 		{"HELLO", &Hello{Object: id, Class: 2, Classes: 10, NeedHeader: true, Proof: true, WantPeers: true, Have: []byte{1, 0b101}}},
 		{"REQUEST", &Request{Asks: []Ask{{Chunk: 2, Proof: true}, {Chunk: 300, First: 4, Count: 12, Any: true}, {Chunk: 16, ProofOnly: true}}, Have: []byte{0, 0}}},
 		{"REQUEST, with thanks", &Request{Asks: []Ask{{Chunk: 9}}, Have: []byte{0, 0}, Thanks: []Thank{{KeyTag{1, 2, 3, 4, 5, 6, 7, 8}, 300}}, Silent: true}},

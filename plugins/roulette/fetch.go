@@ -49,7 +49,7 @@ func (c *Core) window() int {
 // pumpRoom is how much room in the window is worth a REQUEST: less where few neighbours give anything, because little room is left
 // there before nothing is under way (docs/adr/0035).
 func (c *Core) pumpRoom(window int) int {
-	return max(min(c.p.PumpRoom, c.givers/3), window/16, 1)
+	return max(min(c.p.PumpRoom, c.givers/2), window/16, 1)
 }
 
 // perNeighbour is how many blocks may be outstanding at one neighbour.
