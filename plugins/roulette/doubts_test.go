@@ -59,7 +59,7 @@ func TestWhoIsDoubted(t *testing.T) {
 func TestWithheldCopiesAreGivenAgain(t *testing.T) {
 	w, all := doubtful(t, Tuned().SeedCrowd+4, 6)
 	for i := range w.given {
-		w.given[i] = 9
+		w.given[i] = 2
 	}
 	const rare = 77
 	for _, v := range all {
@@ -118,8 +118,8 @@ func TestThanksAtOnce(t *testing.T) {
 			c.thankAtOnce()
 			count()
 		}
-		if most := int(time.Second/thankEvery) + 1; few != (sent > 0) || sent > most {
-			t.Errorf("of few %t: %d messages of thanks alone in a second, want at most %d", few, sent, most)
+		if few != (sent > 0) || sent > 4 {
+			t.Errorf("of few %t: %d messages of thanks alone in a second, want at most 4", few, sent)
 		}
 	}
 }
