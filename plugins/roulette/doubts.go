@@ -20,7 +20,7 @@ func (c *Core) doubt() {
 	doubting := c.doubting()
 	for _, v := range c.neighbours {
 		e := c.members.of[v.id]
-		doubted := doubting && e != nil && v.praised == 0 && c.now-e.joined > c.p.JoinOld
+		doubted := doubting && e != nil && v.praised == 0 && c.now-e.joined > c.p.JoinOld && c.thankable(v)
 		if doubted == v.doubted {
 			continue
 		}
@@ -35,6 +35,18 @@ func (c *Core) doubt() {
 		}
 		v.doubted = doubted
 	}
+}
+
+// thankable reports whether half of the readers or more could thank v: thanks from its own network group do not count, so that
+// nobody is thanked in a swarm that is all in one.
+func (c *Core) thankable(v *neighbour) bool {
+	same := 0
+	for _, w := range c.neighbours {
+		if w.tab.group == v.tab.group {
+			same++
+		}
+	}
+	return 2*same <= len(c.neighbours)
 }
 
 // holds notes that v has chunk i, or has it no more.

@@ -41,6 +41,18 @@ func TestWhoIsDoubted(t *testing.T) {
 		}
 	}
 
+	office := newCrowd(t)
+	for k := range few {
+		office.join(t, 0, k+1) // all in one network group
+	}
+	office.until(2 * time.Second)
+	office.Receive(2*time.Second, office.neighbours[0].id, &Request{})
+	for _, v := range office.neighbours {
+		if v.doubted {
+			t.Fatal("somebody is doubted whom nobody could thank")
+		}
+	}
+
 	w, all := doubtful(t, few, few-2)
 	if young := w.byID[w.join(t, 2*time.Second, few<<8|1)]; young.doubted {
 		t.Error("a newcomer is doubted")
