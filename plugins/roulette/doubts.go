@@ -19,21 +19,29 @@ func (c *Core) doubt() {
 	}
 	doubting := c.doubting()
 	for _, v := range c.neighbours {
-		e := c.members.of[v.id]
-		doubted := doubting && e != nil && v.praised == 0 && c.now-e.joined > c.p.JoinOld && c.thankable(v)
-		if doubted == v.doubted {
-			continue
+		if doubted := doubting && c.doubtful(v); doubted != v.doubted {
+			c.withhold(v, doubted)
 		}
-		for w, m := range v.have {
-			for ; m != 0; m &= m - 1 {
-				if i := w*64 + trailing(m); doubted {
-					c.withheld[i]++
-				} else {
-					c.withheld[i]--
-				}
+	}
+}
+
+// doubtful reports whether v is no newcomer, and could have been thanked and was not.
+func (c *Core) doubtful(v *neighbour) bool {
+	e := c.members.of[v.id]
+	return e != nil && v.praised == 0 && c.now-e.joined > c.p.JoinOld && c.thankable(v)
+}
+
+// withhold lets what v has count for nothing, or for something again.
+func (c *Core) withhold(v *neighbour, doubted bool) {
+	v.doubted = doubted
+	for w, m := range v.have {
+		for ; m != 0; m &= m - 1 {
+			if i := w*64 + trailing(m); doubted {
+				c.withheld[i]++
+			} else {
+				c.withheld[i]--
 			}
 		}
-		v.doubted = doubted
 	}
 }
 

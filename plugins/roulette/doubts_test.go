@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// doubtful is a seed and readers of it, each from another network group, two seconds after they came; some were thanked for a chunk.
-func doubtful(t *testing.T, readers, thanked int) (*crowd, []*neighbour) {
+// doubting is a seed and readers of it, each from another network group, two seconds after they came; some were thanked for a chunk.
+func doubting(t *testing.T, readers, thanked int) (*crowd, []*neighbour) {
 	t.Helper()
 	w := newCrowd(t)
 	var all []*neighbour
@@ -29,7 +29,7 @@ func TestWhoIsDoubted(t *testing.T) {
 	for _, x := range []struct{ readers, thanked, want int }{
 		{few, 0, few}, {few, 3, few - 3}, {Tuned().SeedCrowd, 0, 0}, {rememberMost + 1, 0, 0},
 	} {
-		w, all := doubtful(t, x.readers, x.thanked)
+		w, all := doubting(t, x.readers, x.thanked)
 		doubted := 0
 		for _, v := range all {
 			if v.doubted {
@@ -53,7 +53,7 @@ func TestWhoIsDoubted(t *testing.T) {
 		}
 	}
 
-	w, all := doubtful(t, few, few-2)
+	w, all := doubting(t, few, few-2)
 	if young := w.byID[w.join(t, 2*time.Second, few<<8|1)]; young.doubted {
 		t.Error("a newcomer is doubted")
 	}
@@ -69,7 +69,7 @@ func TestWhoIsDoubted(t *testing.T) {
 
 // Copies at those who give nobody anything are none: what only they have is given first.
 func TestWithheldCopiesAreGivenAgain(t *testing.T) {
-	w, all := doubtful(t, Tuned().SeedCrowd+4, 6)
+	w, all := doubting(t, Tuned().SeedCrowd+4, 6)
 	for i := range w.given {
 		w.given[i] = 2
 	}
@@ -91,7 +91,7 @@ func TestWithheldCopiesAreGivenAgain(t *testing.T) {
 
 // The doubted, who call for help again and again, are welcomed when nobody else waits and there is nothing else to send.
 func TestTheDoubtedAreWelcomedLast(t *testing.T) {
-	w, all := doubtful(t, Tuned().SeedCrowd+4, 6)
+	w, all := doubting(t, Tuned().SeedCrowd+4, 6)
 	now := w.now
 	for _, v := range all {
 		v.have, v.sentTo = newBitset(w.n), newBitset(w.n)

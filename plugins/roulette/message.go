@@ -124,7 +124,7 @@ type Welcome struct {
 	Peers  []Introduction
 	// Busy says that the seed has little to give: ask peers first.
 	// Silent says that most readers here leave without BYE.
-	// Few says that the seed has few readers: it wants to be told soon who gave what, and bears to be asked for more.
+	// Few says that it has few readers: it wants to be told soon who gave what, and bears to be asked for more.
 	Silent bool
 	Busy   bool
 	Few    bool
