@@ -9,7 +9,7 @@ import "time"
 // few reports whether a seed has few readers.
 func (c *Core) few() bool { return c.cfg.Seed && len(c.neighbours) <= rememberMost }
 
-// doubting reports whether a seed doubts who was not thanked.
+// doubting reports whether a seed doubts who is quiet.
 func (c *Core) doubting() bool { return c.few() && len(c.members.of) > c.p.SeedCrowd }
 
 // doubt looks at everybody again.
@@ -19,16 +19,15 @@ func (c *Core) doubt() {
 	}
 	doubting := c.doubting()
 	for _, v := range c.neighbours {
-		if doubted := doubting && c.doubtful(v); doubted != v.doubted {
+		doubted := false
+		if doubting {
+			e := c.members.of[v.id]
+			doubted = e != nil && c.members.quiet(c.now, e, &c.p)
+		}
+		if doubted != v.doubted {
 			c.withhold(v, doubted)
 		}
 	}
-}
-
-// doubtful reports whether v is no newcomer, and could have been thanked and was not.
-func (c *Core) doubtful(v *neighbour) bool {
-	e := c.members.of[v.id]
-	return e != nil && v.praised == 0 && c.now-e.joined > c.p.JoinOld && c.thankable(v)
 }
 
 // withhold lets what v has count for nothing, or for something again.
@@ -43,18 +42,6 @@ func (c *Core) withhold(v *neighbour, doubted bool) {
 			}
 		}
 	}
-}
-
-// thankable reports whether half of the readers or more could thank v: thanks from its own network group do not count, so that
-// nobody is thanked in a swarm that is all in one.
-func (c *Core) thankable(v *neighbour) bool {
-	same := 0
-	for _, w := range c.neighbours {
-		if w.tab.group == v.tab.group {
-			same++
-		}
-	}
-	return 2*same <= len(c.neighbours)
 }
 
 // holds notes that v has chunk i, or has it no more.

@@ -109,7 +109,8 @@ func TestWhoIsOnTrial(t *testing.T) {
 	}
 }
 
-// Who has been there for long is named to newcomers of a crowd if somebody thanked it, and else only where few are there.
+// Who has been there for long is named to newcomers of a crowd if somebody thanked it, and else only where few are there, or
+// nobody could.
 func TestWhoIsNamedForLong(t *testing.T) {
 	for _, x := range []struct{ readers, want int }{{Tuned().SeedCrowd - 1, Tuned().SeedCrowd - 1}, {Tuned().SeedCrowd + 4, 2}} {
 		w := newCrowd(t)
@@ -129,6 +130,15 @@ func TestWhoIsNamedForLong(t *testing.T) {
 		if got := w.members.pick(2*time.Second, 0, MaxIntros, &w.p, w.rng); len(got) != x.want {
 			t.Errorf("of %d readers of whom two were thanked %d are named, want %d", x.readers, len(got), x.want)
 		}
+	}
+	office := newCrowd(t)
+	const readers = 12
+	for k := range readers {
+		office.members.heard(2*time.Second, office.join(t, 0, k+1)) // all in one network group
+	}
+	office.until(2 * time.Second)
+	if got := office.members.pick(2*time.Second, 0, MaxIntros, &office.p, office.rng); len(got) != readers {
+		t.Errorf("of %d readers of whom nobody could be thanked %d are named", readers, len(got))
 	}
 }
 

@@ -60,20 +60,21 @@ func (m *members) overdue(now, most time.Duration, k int) (out []*member) {
 
 // tell notes that a member that waits was named to a reader.
 func (m *members) tell(e *member) Introduction {
-	if e.waits && !e.known {
-		m.postpone(e)
-	}
+	m.postpone(e)
 	return e.intro
 }
 
 // last lets a member wait until nobody else does and there is nothing else to send.
 func (m *members) last(id NeighbourID) {
-	if e := m.of[id]; e != nil && e.waits && !e.known {
+	if e := m.of[id]; e != nil {
 		m.postpone(e)
 	}
 }
 
 func (m *members) postpone(e *member) {
+	if !e.waits || e.known {
+		return
+	}
 	e.known = true
 	if !e.inNamed {
 		e.inNamed = true
