@@ -14,6 +14,9 @@ func (c *Core) blindChoice(v *neighbour, q *want) int {
 	pick := func(within bitset) int {
 		cand := func(w int) uint64 {
 			m := c.bits[w] &^ v.have[w] &^ v.sentTo[w]
+			if v.pending != nil {
+				m &^= v.pending[w]
+			}
 			if within != nil {
 				m &= within[w]
 			}

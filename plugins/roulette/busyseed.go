@@ -7,6 +7,8 @@ import "slices"
 const (
 	// fewCopies is how many neighbours may have what a busy seed is asked for, the seed among them.
 	fewCopies = 2
+	// fewGive is how many others who gave something may have what a busy seed of few is asked for.
+	fewGive = 2
 	// lastChunks is how many chunks short of complete a reader asks a busy seed for all that no neighbour gives: what is
 	// missing then is what those have who serve nobody, one at a time would take a round trip each, and the seed serves
 	// those meanwhile.
@@ -90,29 +92,38 @@ func (c *Core) stranded() bool {
 }
 
 // onlyAt returns the chunk to ask a busy seed for, or -1: the rarest where nobody else gives anything; else one of which there are
-// few copies, at the end one that nobody has who ever gave anything.
+// few copies, at the end one that nobody has who ever gave anything. Of a seed of few, which bears it, one that few have of those who
+// gave something: where most serve nobody everything seems to be there often.
 func (c *Core) onlyAt(seed *neighbour, stranded bool) int {
 	cand := func(w int) uint64 { return seed.have[w] & c.free[w] }
+	if seed.ofFew && !stranded && c.missing > lastChunks && c.givers > 1 {
+		if i := rarest(len(c.free), cand, c.atGivers, c.rng); i >= 0 && c.others(seed, i) <= fewGive {
+			return i
+		}
+		return -1
+	}
 	if i := rarest(len(c.free), cand, c.rarity(), c.rng); i < 0 || stranded || c.avail[i] <= fewCopies {
 		return i
 	}
 	if c.missing > lastChunks {
 		return -1
 	}
-	givers := c.atGivers()
-	return rarest(len(c.free), func(w int) uint64 { return cand(w) &^ givers[w] }, c.rarity(), c.rng)
+	none := func(w int) (mask uint64) {
+		for m := cand(w); m != 0; m &= m - 1 {
+			if c.others(seed, w*64+trailing(m)) == 0 {
+				mask |= m & -m
+			}
+		}
+		return mask
+	}
+	return rarest(len(c.free), none, c.rarity(), c.rng)
 }
 
-// atGivers returns the chunks that readers have who gave us something.
-func (c *Core) atGivers() bitset {
-	all := newBitset(c.n)
-	for _, v := range c.neighbours {
-		if v.seed || v.delivered == 0 {
-			continue
-		}
-		for w := range all {
-			all[w] |= v.have[w]
-		}
+// others is how many others than a seed have chunk i and gave us something.
+func (c *Core) others(seed *neighbour, i int) int {
+	n := int(c.atGivers[i])
+	if seed.delivered > 0 && seed.have.has(i) {
+		n--
 	}
-	return all
+	return n
 }

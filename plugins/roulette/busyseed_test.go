@@ -60,6 +60,57 @@ func TestAShareOfABusySeedOfFew(t *testing.T) {
 	}
 }
 
+// Of a seed of few what few have who gave anything is asked for, wherever else it may be; at the end what none of them has.
+func TestWhatABusySeedOfFewIsAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		name                     string
+		few                      bool
+		missing, holders, givers int
+		asked                    bool
+	}{
+		{"all have it, two of them give", true, 100, 8, 2, true},
+		{"all have it, three of them give", true, 100, 8, fewGive + 1, false},
+		{"one has it, and gives, like another", true, 100, 1, 2, true},
+		{"only one gives: nothing is known of the others yet", true, 100, 8, 1, false},
+		{"all have it, two of them give, a seed of many", false, 100, 8, 2, false},
+		{"at the end, two who give have it", true, lastChunks, 8, 2, false},
+		{"at the end, only who gives nothing has it", true, lastChunks, 8, 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, seed := lacking(t, 128<<10, test.missing, test.holders, test.givers)
+			seed.ofFew = test.few
+			if got := c.askBusySeed(14); got > 0 != test.asked {
+				t.Errorf("%d blocks asked", got)
+			}
+		})
+	}
+}
+
+// What others have who gave something is counted when they first give, learn more, and leave.
+func TestCopiesAtGivers(t *testing.T) {
+	c, seed := lacking(t, 128<<10, 100, 2, 1)
+	giver, other := c.neighbours[1], c.neighbours[2]
+	c.free.drop(99)
+	c.bits.add(99)
+	if c.others(seed, 5) != 1 || c.others(seed, 99) != 1 {
+		t.Fatalf("%d and %d copies, want one: another has both, and gave nothing", c.others(seed, 5), c.others(seed, 99))
+	}
+	c.gave(other)
+	c.gave(other)
+	if got := c.others(seed, 5); got != 2 {
+		t.Errorf("%d copies where the other gave something, too", got)
+	}
+	c.gave(seed)
+	if got := c.others(seed, 5); got != 2 {
+		t.Errorf("%d copies where the seed gave something", got)
+	}
+	c.drop(giver, ErrBye)
+	c.drop(other, ErrBye)
+	if got := c.others(seed, 5); got != 0 {
+		t.Errorf("%d copies when both are gone", got)
+	}
+}
+
 // Among those who never gave anything a reader asks its busy seed for what they hold, though what it asked of them fills the window; not
 // before it has something to give, nor while anybody gives.
 func TestWhoIsStrandedAsksItsSeed(t *testing.T) {
@@ -152,7 +203,7 @@ func lacking(t *testing.T, size int64, missing, holders, givers int) (*Core, *ne
 		v := c.byID[id]
 		v.state = StateSecondHandshake
 		if k < givers {
-			v.delivered = 1
+			c.gave(v)
 		}
 		for i := range c.n {
 			if k < holders || !c.free.has(i) {

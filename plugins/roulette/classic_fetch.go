@@ -165,7 +165,7 @@ func (c *Core) classicData(v *neighbour, m *Data) {
 		c.stats.Unasked++
 		return
 	}
-	v.delivered++
+	c.gave(v)
 	v.tab.received(m.Len)
 	c.cache.add(v.id, len(c.neighbours))
 	v.cl.tries = 0

@@ -15,6 +15,7 @@ const (
 	flagHeader    = 1 << 0 // WELCOME, PROOF: a header follows
 	flagGrant     = 1 << 0 // JOIN, HELLO: a grant ends it
 	flagThanks    = 1 << 0 // REQUEST: thanks end it
+	flagPending   = 1 << 1 // REQUEST: what is on its way follows
 	flagBusy      = 1 << 1 // WELCOME
 	flagBlind     = 1 << 1 // DATA
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
@@ -63,7 +64,7 @@ func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 		r.bad = r.bad || m.Classes == 0 && m.Class != 0 || m.Classes > 0 && m.Class >= m.Classes
 		return m
 	case KindRequest:
-		return &Request{Asks: r.asks(MaxAsks), Have: r.summary(MaxSummary), WantPeers: flag(flagWantPeers), Thanks: r.thanks(flag(flagThanks)), Silent: flag(flagSilent)}
+		return &Request{Asks: r.asks(MaxAsks), Have: r.summary(MaxSummary), WantPeers: flag(flagWantPeers), Pending: r.pending(flag(flagPending)), Thanks: r.thanks(flag(flagThanks)), Silent: flag(flagSilent)}
 	case KindData:
 		return parseData(r, flag)
 	case KindProof:

@@ -42,6 +42,7 @@ func examples(t testing.TB) []example {
 		{"WELCOME, of a seed of few readers", &Welcome{Few: true}},
 		{"HELLO", &Hello{Object: id, Class: 2, Classes: 10, NeedHeader: true, Proof: true, WantPeers: true, Have: []byte{1, 0b101}}},
 		{"REQUEST", &Request{Asks: []Ask{{Chunk: 2, Proof: true}, {Chunk: 300, First: 4, Count: 12, Any: true}, {Chunk: 16, ProofOnly: true}}, Have: []byte{0, 0}}},
+		{"REQUEST, of a seed, with what is on its way", &Request{Asks: []Ask{{Chunk: 2, Any: true}}, Have: []byte{1, 1}, Pending: []byte{1, 6}}},
 		{"REQUEST, with thanks", &Request{Asks: []Ask{{Chunk: 9}}, Have: []byte{0, 0}, Thanks: []Thank{{KeyTag{1, 2, 3, 4, 5, 6, 7, 8}, 300}}, Silent: true}},
 		{"DATA", &Data{Chunk: 1, For: 1, Queue: 3, Have: []byte{1, 0b110}, Payload: []byte("content"), Len: 7}},
 		{"DATA, all of it", &Data{Chunk: 5, Block: 9, For: 7, Blind: true, WantPeers: true, Asks: []Ask{{Chunk: 8}}, Peers: []Introduction{peer}, Payload: []byte("x"), Len: 1}},

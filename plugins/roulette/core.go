@@ -75,6 +75,8 @@ type Core struct {
 	free      bitset        // missing and not asked for
 	avail     []uint16      // neighbours that hold each chunk
 	withheld  []uint16      // at a seed: those of them that are doubted
+	coming    []uint16      // at a seed: neighbours that each chunk is on its way to, as they say
+	atGivers  []uint16      // neighbours that hold each chunk and gave us something
 	thankedAt time.Duration // the last message of nothing but thanks
 	reserved  []uint8       // neighbours each missing chunk is asked of
 	lent      []uint8       // swaps each MetaChunk is kept for
@@ -150,7 +152,7 @@ func (c *Core) learnHeader(h chunker.Header) {
 	c.n = h.NumChunks()
 	c.blocks = h.ChunkSize() / BlockSize
 	c.bits, c.free = newBitset(c.n), newBitset(c.n)
-	c.avail, c.reserved = make([]uint16, c.n), make([]uint8, c.n)
+	c.avail, c.atGivers, c.reserved = make([]uint16, c.n), make([]uint16, c.n), make([]uint8, c.n)
 	c.lent = make([]uint8, h.NumMetaChunks())
 	c.have = c.cfg.Content.Have()
 	for i := range c.n {
@@ -162,7 +164,8 @@ func (c *Core) learnHeader(h chunker.Header) {
 		}
 	}
 	if c.cfg.Seed {
-		c.given, c.demand, c.withheld = make([]uint32, c.n), make([]uint32, c.n), make([]uint16, c.n)
+		c.given, c.demand = make([]uint32, c.n), make([]uint32, c.n)
+		c.withheld, c.coming = make([]uint16, c.n), make([]uint16, c.n)
 		c.unserved = c.n
 	}
 	for _, v := range c.neighbours {

@@ -54,6 +54,9 @@ func (c *Core) holds(v *neighbour, i int, has bool) {
 	if v.doubted {
 		c.withheld[i] += by
 	}
+	if v.delivered > 0 {
+		c.atGivers[i] += by
+	}
 }
 
 // thankEvery is the least time between two messages of nothing but thanks, to a seed that wants them at once: the first

@@ -27,7 +27,11 @@ func Append(b []byte, m Message) []byte {
 		b = append(append(b, m.Object[:]...), m.Class, m.Classes)
 		b = append(appendBytes(b, m.Have), m.Grant...)
 	case *Request:
-		b = appendThanks(appendBytes(appendAsks(b, m.Asks), m.Have), m.Thanks)
+		b = appendBytes(appendAsks(b, m.Asks), m.Have)
+		if len(m.Pending) > 0 {
+			b = appendBytes(b, m.Pending)
+		}
+		b = appendThanks(b, m.Thanks)
 	case *Data:
 		b = appendData(b, m)
 	case *Proof:
@@ -72,6 +76,7 @@ func flagsOf(m Message) (f byte) {
 		set(flagWantPeers, m.WantPeers)
 	case *Request:
 		set(flagWantPeers, m.WantPeers)
+		set(flagPending, len(m.Pending) > 0)
 		set(flagThanks, len(m.Thanks) > 0)
 		set(flagSilent, m.Silent)
 	case *Data:

@@ -254,7 +254,7 @@ func (c *Core) flushAsks() {
 		}
 		m := &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()}
 		if v.seed && c.n <= coverMax {
-			m.Have = c.coveredSummary(MaxSummary)
+			m.Have, m.Pending = c.fullSummary(), c.pendingSummary()
 		}
 		if v.seed {
 			m.Thanks, m.Silent = c.thanks(v), c.departures.seenSilent()
@@ -263,9 +263,6 @@ func (c *Core) flushAsks() {
 		c.send(v, m)
 	}
 }
-
-// coverMax is up to how many chunks an object is small enough to tell a seed what is under way.
-const coverMax = 1024
 
 // takeAsks returns v's unsent requests, which leave now.
 func (c *Core) takeAsks(v *neighbour, max int) []Ask {
@@ -309,9 +306,7 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	if m.Blind {
 		c.endLoan(v)
 	}
-	if v.delivered++; v.delivered == 1 {
-		c.givers++
-	}
+	c.gave(v)
 	v.tab.received(m.Len)
 	c.down.add(c.now, float64(m.Len))
 	c.peak.add(c.now, float64(m.Len))
@@ -320,6 +315,19 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	c.cache.add(v.id, len(c.neighbours))
 	c.markHave(v, int(m.Chunk))
 	c.takeBlock(v, m.Chunk, m.Block, m.Payload)
+}
+
+// gave notes that v gave us a block.
+func (c *Core) gave(v *neighbour) {
+	if v.delivered++; v.delivered > 1 {
+		return
+	}
+	c.givers++
+	for w, m := range v.have {
+		for ; m != 0; m &= m - 1 {
+			c.atGivers[w*64+trailing(m)]++
+		}
+	}
 }
 
 func (c *Core) markHave(v *neighbour, i int) {

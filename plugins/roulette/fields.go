@@ -58,6 +58,16 @@ func (r *reader) summary(max int) []byte {
 	return r.bytes(int(r.uvarint(uint64(max))))
 }
 
+// pending reads what is on its way; it is not sent where it tells nothing.
+func (r *reader) pending(present bool) []byte {
+	if !present {
+		return nil
+	}
+	b := r.summary(MaxSummary)
+	r.bad = r.bad || len(b) == 0
+	return b
+}
+
 func (r *reader) count(max int) int {
 	n := int(r.u8())
 	if n > max || n > len(r.b) { // every element takes at least a byte

@@ -150,6 +150,9 @@ type Request struct {
 	Asks      []Ask
 	WantPeers bool
 	Have      []byte
+	// Pending tells a seed, in a have summary's form, what is on its way to the sender: it is not there yet, and not to be sent
+	// instead of what it asks for. Empty says nothing of it.
+	Pending []byte
 	// Thanks tells a seed who gave the sender how much that was proved; at most MaxThanks.
 	Thanks []Thank
 	// Silent says to a seed that of the sender's neighbours more left without a word than with BYE.

@@ -55,6 +55,9 @@ func (c *Core) add(peer transport.Peer, came bool) *neighbour {
 // makeRoomIn makes room for what v has and gets, once the object's size is known.
 func (c *Core) makeRoomIn(v *neighbour) {
 	v.have, v.sentTo, v.proofs = newBitset(c.n), newBitset(c.n), newBitset(c.header.NumMetaChunks())
+	if c.cfg.Seed {
+		v.pending = newBitset(c.n)
+	}
 }
 
 // meet makes a neighbour of a peer and opens a session to it. by named it, nil if a locator did.

@@ -25,7 +25,7 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 	if len(c.neighbours) == 1 {
 		return chunk
 	}
-	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] })
+	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] &^ v.pending[w] })
 	if i >= 0 && c.need(i) < c.need(chunk) {
 		return i
 	}
@@ -44,11 +44,21 @@ func (c *Core) need(i int) int {
 	case c.given[i] == 0:
 		return -1<<20 - int(c.demand[i])
 	}
-	copies := min(int(c.given[i]), int(c.avail[i]-c.withheld[i]))
+	copies := min(int(c.given[i]), c.copies(i))
 	if c.doubting() {
 		copies *= copyWeight
 	}
 	return copies - int(c.demand[i])
+}
+
+// copies is how many readers have chunk i, at a seed, but for those who are doubted. Among few readers, who ask it for most of what they
+// lack, who waits for a chunk counts: it is as good as there, and two were given the same otherwise.
+func (c *Core) copies(i int) int {
+	n := int(c.avail[i] - c.withheld[i])
+	if len(c.members.of) <= c.p.SeedCrowd {
+		n += int(c.coming[i])
+	}
+	return n
 }
 
 // copyWeight is how many requests a copy counts for where a seed doubts some.

@@ -13,17 +13,6 @@ func (c *Core) mySummary() []byte {
 	return c.digest.summary(c.have, c.n, MaxSummaryData, c.rng)
 }
 
-// coveredSummary tells what need not be sent: what is there and what is under way.
-func (c *Core) coveredSummary(max int) []byte {
-	covered := c.have.Clone()
-	for i, r := range c.reserved {
-		if r > 0 {
-			covered.Add(uint32(i))
-		}
-	}
-	return summaryOf(covered, c.n, max, c.rng)
-}
-
 // fullSummary is the have summary for messages with room.
 func (c *Core) fullSummary() []byte {
 	if !c.known {
@@ -32,7 +21,7 @@ func (c *Core) fullSummary() []byte {
 	return summaryOf(c.have, c.n, MaxSummary, c.rng)
 }
 
-// forgetHoldings takes back all that v told it has.
+// forgetHoldings takes back all that v told it has, and what is on its way to it.
 func (c *Core) forgetHoldings(v *neighbour) {
 	for w, m := range v.have {
 		for ; m != 0; m &= m - 1 {
@@ -41,6 +30,7 @@ func (c *Core) forgetHoldings(v *neighbour) {
 		v.have[w] = 0
 	}
 	v.count = 0
+	c.forgetPending(v)
 }
 
 // learnHave adds what a have summary tells to what v holds; an empty one tells nothing.

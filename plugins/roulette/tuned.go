@@ -20,6 +20,7 @@ func (c *Core) receiveTuned(v *neighbour, m Message) {
 		c.answered(v)
 		c.noteWish(v, m.WantPeers)
 		c.learnHave(v, m.Have)
+		c.learnPending(v, m.Pending)
 		c.receiveThanks(v, m.Thanks)
 		if m.Silent {
 			c.hearSilence(v)
