@@ -46,6 +46,9 @@ func TestWhatIsOnItsWay(t *testing.T) {
 		if got := w.substitute(v, 70); got != 70 {
 			t.Errorf("crowd %t: chunk %d is sent instead, which is on its way", crowd, got)
 		}
+		if got := w.blindChoice(v, &want{classes: 1}); got == 50 || got == 60 {
+			t.Errorf("crowd %t: chunk %d is chosen for it, which is on its way", crowd, got)
+		}
 		if got := w.substitute(all[1], 70); got != 50 {
 			t.Errorf("crowd %t: another is sent chunk %d, want the scarcest", crowd, got)
 		}
