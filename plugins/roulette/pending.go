@@ -27,7 +27,7 @@ func (c *Core) pendingSummary() []byte {
 
 // learnPending notes, at a seed, what is on its way to v, instead of what was when it last told. An empty summary tells nothing.
 func (c *Core) learnPending(v *neighbour, summary []byte) {
-	if !c.cfg.Seed || len(summary) == 0 || c.byID[v.id] == nil {
+	if !c.cfg.Seed || !c.known || len(summary) == 0 || c.byID[v.id] == nil {
 		return
 	}
 	c.forgetPending(v)
