@@ -13,10 +13,7 @@ func (c *Core) blindChoice(v *neighbour, q *want) int {
 	inClass := c.classOf(int(q.class), int(q.classes))
 	pick := func(within bitset) int {
 		cand := func(w int) uint64 {
-			m := c.bits[w] &^ v.have[w] &^ v.sentTo[w]
-			if v.pending != nil {
-				m &^= v.pending[w]
-			}
+			m := c.newTo(v, w)
 			if within != nil {
 				m &= within[w]
 			}

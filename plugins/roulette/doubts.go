@@ -33,13 +33,11 @@ func (c *Core) doubt() {
 // withhold lets what v has count for nothing, or for something again.
 func (c *Core) withhold(v *neighbour, doubted bool) {
 	v.doubted = doubted
-	for w, m := range v.have {
-		for ; m != 0; m &= m - 1 {
-			if i := w*64 + trailing(m); doubted {
-				c.withheld[i]++
-			} else {
-				c.withheld[i]--
-			}
+	for i := range v.have.all() {
+		if doubted {
+			c.withheld[i]++
+		} else {
+			c.withheld[i]--
 		}
 	}
 }

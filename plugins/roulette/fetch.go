@@ -253,7 +253,7 @@ func (c *Core) flushAsks() {
 			i-- // the rest is for another REQUEST
 		}
 		m := &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()}
-		if v.seed && c.n <= coverMax {
+		if v.seed && c.n <= pendingMax {
 			m.Have, m.Pending = c.fullSummary(), c.pendingSummary()
 		}
 		if v.seed {
@@ -323,10 +323,8 @@ func (c *Core) gave(v *neighbour) {
 		return
 	}
 	c.givers++
-	for w, m := range v.have {
-		for ; m != 0; m &= m - 1 {
-			c.atGivers[w*64+trailing(m)]++
-		}
+	for i := range v.have.all() {
+		c.atGivers[i]++
 	}
 }
 

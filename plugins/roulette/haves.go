@@ -1,6 +1,7 @@
 package roulette
 
 import (
+	"iter"
 	"math/bits"
 	"math/rand/v2"
 
@@ -17,6 +18,19 @@ func (b bitset) has(i int) bool { return b[i>>6]&(1<<(i&63)) != 0 }
 func (b bitset) add(i int)      { b[i>>6] |= 1 << (i & 63) }
 func (b bitset) drop(i int)     { b[i>>6] &^= 1 << (i & 63) }
 
+// all yields the chunks of b in order; what is dropped meanwhile may come all the same.
+func (b bitset) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for w, m := range b {
+			for ; m != 0; m &= m - 1 {
+				if !yield(w*64 + bits.TrailingZeros64(m)) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // missingFrom returns a chunk that o has and b has not, or -1.
 func (b bitset) missingFrom(o bitset) int {
 	for w := range o {
@@ -30,6 +44,15 @@ func (b bitset) missingFrom(o bitset) int {
 // lacks reports whether o has a chunk that b has not.
 func (b bitset) lacks(o bitset) bool {
 	return b.missingFrom(o) >= 0
+}
+
+// newTo returns, of a word of chunks, those we have that v has not, was not sent, and does not expect from elsewhere.
+func (c *Core) newTo(v *neighbour, w int) uint64 {
+	m := c.bits[w] &^ v.have[w] &^ v.sentTo[w]
+	if c.cfg.Seed {
+		m &^= v.pending[w]
+	}
+	return m
 }
 
 // parseSummary calls add for every chunk of an object of n chunks that a have

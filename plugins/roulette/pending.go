@@ -6,8 +6,8 @@ import "nt/chunker/nois"
 // be sent instead of what it asks for. What is asked for is not there yet, and of who serves nobody it never comes: told as if it were
 // there, it was counted as a copy and never sent.
 
-// coverMax is up to how many chunks an object is small enough to tell a seed what is on its way.
-const coverMax = 1024
+// pendingMax is up to how many chunks an object is small enough to tell a seed what is on its way.
+const pendingMax = 1024
 
 // pendingSummary tells what is asked of seeds and of who gave something.
 func (c *Core) pendingSummary() []byte {
@@ -31,12 +31,10 @@ func (c *Core) learnPending(v *neighbour, summary []byte) {
 		return
 	}
 	c.forgetPending(v)
-	ok := parseSummary(summary, c.n, func(w int, mask uint64) {
-		for m := mask &^ v.pending[w]; m != 0; m &= m - 1 {
-			c.coming[w*64+trailing(m)]++
-		}
-		v.pending[w] |= mask
-	})
+	ok := parseSummary(summary, c.n, func(w int, mask uint64) { v.pending[w] |= mask })
+	for i := range v.pending.all() {
+		c.coming[i]++
+	}
 	if !ok {
 		c.ban(v, ErrDishonest)
 	}
@@ -44,10 +42,8 @@ func (c *Core) learnPending(v *neighbour, summary []byte) {
 
 // forgetPending forgets what is on its way to v.
 func (c *Core) forgetPending(v *neighbour) {
-	for w, m := range v.pending {
-		for ; m != 0; m &= m - 1 {
-			c.coming[w*64+trailing(m)]--
-		}
-		v.pending[w] = 0
+	for i := range v.pending.all() {
+		c.coming[i]--
 	}
+	clear(v.pending)
 }

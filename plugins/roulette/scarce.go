@@ -25,7 +25,7 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 	if len(c.neighbours) == 1 {
 		return chunk
 	}
-	i := c.leastServed(v, func(w int) uint64 { return c.bits[w] &^ v.have[w] &^ v.sentTo[w] &^ v.pending[w] })
+	i := c.leastServed(v, func(w int) uint64 { return c.newTo(v, w) })
 	if i >= 0 && c.need(i) < c.need(chunk) {
 		return i
 	}

@@ -23,12 +23,10 @@ func (c *Core) fullSummary() []byte {
 
 // forgetHoldings takes back all that v told it has, and what is on its way to it.
 func (c *Core) forgetHoldings(v *neighbour) {
-	for w, m := range v.have {
-		for ; m != 0; m &= m - 1 {
-			c.holds(v, w*64+trailing(m), false)
-		}
-		v.have[w] = 0
+	for i := range v.have.all() {
+		c.holds(v, i, false)
 	}
+	clear(v.have)
 	v.count = 0
 	c.forgetPending(v)
 }

@@ -76,7 +76,7 @@ func (c *Core) swapNow() {
 			continue
 		}
 		meta := int(v.swap) - 1
-		mask := metaMask(meta) & c.bits[meta/4] &^ v.have[meta/4] &^ v.sentTo[meta/4]
+		mask := metaMask(meta) & c.newTo(v, meta/4)
 		if mask == 0 {
 			continue
 		}
