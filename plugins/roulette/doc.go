@@ -10,6 +10,7 @@
 //	timer at NextDeadline    -> Core.Advance(now)
 //	locator names peers      -> Core.Join (seeds, trackers) or Core.AddPeers
 //	peer opens a session     -> Core.Accept
+//	packets to us are lost   -> Core.Missed
 //	session breaks           -> Core.Lost
 //	after each of them       -> Core.Actions: Connect, Send (fill in payload and tokens,
 //	                            Append, write), Stored, Drop, Ban, WantPeers, Complete, Fail

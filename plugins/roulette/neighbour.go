@@ -104,6 +104,7 @@ type neighbour struct {
 	tries     int           // unanswered requests in a row
 	deadline  time.Duration // of the handshake or burst that is out; 0 if none
 	delivered int           // blocks it gave us
+	missedAt  int           // delivered when packets of it that were lost last counted
 	dialled   bool          // we opened the session, or try to
 	dialling  bool          // the driver has not reported Opened: no silence counts
 	extra     int           // blocks that may be outstanding at it beyond the usual: see quick

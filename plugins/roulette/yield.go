@@ -5,10 +5,13 @@ import "time"
 // yield keeps the downlink's queue short, so that other traffic there gets its share: a
 // ceiling on the window over all neighbours (R3). The window by rate and time alone never
 // gives way: what waits in the queue makes answers late, and late answers make it larger.
+// Nor do the sessions: each keeps a few packets under way whatever is lost, and many together hold the queue.
 //
 // What queues before our own downlink delays every neighbour's messages alike; what queues
 // before a neighbour's uplink delays that neighbour's. So the least delay among
 // the neighbours heard lately, over the least each ever had, is taken for the downlink's queue.
+// Who comes when others' traffic has filled it takes most of it for the length of the way; what is lost then tells
+// that it is full, as it tells TCP (docs/adr/0037).
 type yield struct {
 	ceiling float64 // blocks; 0: none
 	cutAt   time.Duration
@@ -17,12 +20,17 @@ type yield struct {
 const (
 	// yieldFactor is what is left of the window when the queue is too long: a cut as TCP's.
 	yieldFactor = 0.75
-	// yieldGrowth is how many blocks more a round trip brings, a little more than TCP's one
-	// segment, and yieldShare the part of a large window that it brings at least.
-	yieldGrowth = 1.5
+	// yieldGrowth is how many blocks more a round trip brings, as many as segments in CUBIC after a cut (RFC 9438,
+	// section 4.3), and yieldShare the part of a large window that it brings at least.
+	yieldGrowth = 0.5
 	yieldShare  = 0.03
-	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes.
+	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes. Not within
+	// yieldRest of a cut: a queue that looks empty right then is another's that has given way, too.
 	yieldEmpty = 0.25
+	yieldRest  = time.Second
+	// yieldBlocks is how many blocks a neighbour gives between losses that count: else one could keep the window small
+	// by leaving out numbers.
+	yieldBlocks = 4
 	// queueFresh is how old a neighbour's delay may be to count.
 	queueFresh = 500 * time.Millisecond
 )
@@ -139,27 +147,44 @@ func (p *peak) rate() float64 { return p.most / peakSpan.Seconds() }
 
 // giveWay adapts the ceiling after so many blocks came.
 func (c *Core) giveWay(blocks int) {
-	y, want := &c.yield, float64(c.byRate())
+	y := &c.yield
 	switch q := c.downQueue(); {
 	case q > c.queueMost():
-		if c.now-y.cutAt < c.lat.Mean {
-			return
-		}
-		if y.ceiling == 0 {
-			y.ceiling = want
-		}
-		y.ceiling = max(min(y.ceiling, want)*yieldFactor, float64(c.p.QueueLeast))
-		y.cutAt = c.now
+		c.cutWindow()
 	case y.ceiling == 0:
-	case y.ceiling >= 2*want:
+	case y.ceiling >= 2*float64(c.byRate()):
 		y.ceiling = 0
 	default:
 		share := yieldShare
-		if q < c.queueMost()/4 {
+		if q < c.queueMost()/4 && c.now-y.cutAt > yieldRest {
 			share = yieldEmpty
 		}
 		y.ceiling += float64(blocks) * max(yieldGrowth, share*y.ceiling) / y.ceiling
 	}
+}
+
+// Missed says that packets from a neighbour to us were lost: the queue before our downlink is full, if there is one.
+func (c *Core) Missed(now time.Duration, from NeighbourID) {
+	c.now = now
+	v := c.byID[from]
+	if v == nil || v.delivered-v.missedAt < yieldBlocks || c.downQueue() < c.p.QueueMost/4 {
+		return
+	}
+	v.missedAt = v.delivered
+	c.cutWindow()
+}
+
+// cutWindow lowers the ceiling below what is under way, once per answer's time.
+func (c *Core) cutWindow() {
+	y := &c.yield
+	if c.now-y.cutAt < c.lat.Mean {
+		return
+	}
+	under := float64(min(c.byRate(), c.places()+c.burst()))
+	if y.ceiling > 0 {
+		under = min(under, y.ceiling)
+	}
+	y.ceiling, y.cutAt = max(under*yieldFactor, float64(c.p.QueueLeast)), c.now
 }
 
 // downQueue is how long what comes to us seems to wait before our downlink.

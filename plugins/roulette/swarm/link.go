@@ -103,7 +103,8 @@ func (n *Node) opened(s *wire.Session) (pipe, error) {
 			*msg = slices.Grow((*msg)[:0], size)[:size]
 			return *msg
 		}
-		k, err := kcp.New(s, kcp.Config{Queue: pipeQueue, Buffer: buffer, Room: func() { n.post(func() { n.room(s) }) }}, func([]byte) {
+		conf := kcp.Config{Queue: pipeQueue, Buffer: buffer, Room: func() { n.post(func() { n.room(s) }) }, Missed: func() { n.tryPost(func() { n.missed(s) }) }}
+		k, err := kcp.New(s, conf, func([]byte) {
 			read := msg
 			n.post(func() { n.heardFrom(s, read) })
 		})
@@ -117,6 +118,13 @@ func (n *Node) opened(s *wire.Session) (pipe, error) {
 		n.post(func() { n.ended(s) })
 	})
 	return p, nil
+}
+
+// missed hears that packets of a session were lost on their way here.
+func (n *Node) missed(s *wire.Session) {
+	if l := n.links[s]; l != nil && l.swarm != nil {
+		l.swarm.core.Missed(n.now(), l.id)
+	}
 }
 
 // attach joins a link and its open session.

@@ -24,7 +24,9 @@ type packetConn struct {
 	ready   chan struct{} // closed when kcp is set
 
 	kcp     *kcpgo.UDPSession // constant once ready
-	window  int               // KCP's send window; reading goroutine only, like the next two
+	missed  func()            // constant once ready; may be nil
+	window  int               // KCP's send window; reading goroutine only, like the next three
+	gaps    gaps
 	doze    dozer
 	pressed bool // the peer waits for acknowledgements
 	ackNow  bool // KCP's setting
@@ -103,6 +105,9 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 // heard sets KCP's window and when it acknowledges, before KCP sees the packet: at
 // once when the peer presses and no other packet waits, else within KCP's interval.
 func (c *packetConn) heard(b []byte, m marks) {
+	if c.gaps.heard(b) && c.missed != nil {
+		c.missed()
+	}
 	c.pressed = c.pressed || m.pressing
 	now := c.pressed && c.in.empty()
 	if now {

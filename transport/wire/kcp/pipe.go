@@ -63,6 +63,9 @@ type Config struct {
 	// Room is called, on the pipe's own goroutine, when less than a quarter of Queue waits
 	// again. May be nil.
 	Room func()
+	// Missed is called, on the pipe's own goroutine, when packets to this end were lost, as soon as a
+	// later one arrives. May be nil.
+	Missed func()
 }
 
 // Pipe is a reliable message pipe. It is safe for concurrent use.
@@ -114,7 +117,7 @@ func New(s *wire.Session, conf Config, onMessage func([]byte)) (*Pipe, error) {
 	k.SetMtu(wire.MaxPacket)
 	k.SetStreamMode(true)
 	k.SetWriteDelay(false)
-	conn.kcp = k
+	conn.kcp, conn.missed = k, conf.Missed
 	close(conn.ready)
 	if _, err := k.WriteBuffers(nil); err != nil { // nc=0 starts with no window: the first flush opens it
 		k.Close()
