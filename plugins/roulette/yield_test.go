@@ -55,3 +55,91 @@ func TestChunkWindow(t *testing.T) {
 		}
 	}
 }
+
+// yielding is a reader with eight neighbours, of which each gave yieldBlocks blocks and is asked for two more, and a queue of q before
+// its downlink.
+func yielding(t *testing.T, q time.Duration) *Core {
+	t.Helper()
+	c, _ := lacking(t, 128<<10, 64, 8, 8)
+	c.now, c.lat.Mean = 10*time.Second, 100*time.Millisecond
+	for i, v := range c.neighbours {
+		v.delivered = yieldBlocks
+		v.asked = []asked{{chunk: int32(2 * i), left: 1}, {chunk: int32(2*i + 1), left: 1}}
+	}
+	queues(c, c.now, q)
+	return c
+}
+
+func queues(c *Core, now, q time.Duration) {
+	for _, v := range c.neighbours {
+		v.link.queue, v.link.queueAt = q, now
+	}
+}
+
+// What is lost makes the window give way if something queues; a neighbour must have given something for each, and
+// what is lost within an answer's time counts once.
+func TestMissedMakesTheWindowGiveWay(t *testing.T) {
+	queued := Tuned().QueueMost / 4
+	c := yielding(t, queued)
+	from := c.neighbours[1]
+	c.Missed(c.now, from.id)
+	first := c.yield.ceiling
+	if first == 0 || first >= float64(c.byRate()) {
+		t.Fatalf("the ceiling is %.1f blocks, the window %d", first, c.byRate())
+	}
+	queues(c, c.now+time.Second, queued)
+	c.Missed(c.now+time.Second, from.id)
+	if c.yield.ceiling != first {
+		t.Error("a loss counts at a neighbour that gave nothing since the last")
+	}
+	c.Missed(c.now, c.neighbours[2].id)
+	if c.yield.ceiling >= first {
+		t.Error("a loss at another neighbour does not count")
+	}
+	second := c.yield.ceiling
+	if c.Missed(c.now+c.lat.Mean/2, c.neighbours[3].id); c.yield.ceiling != second {
+		t.Error("the window gave way twice within an answer's time")
+	}
+	if c.Missed(c.now, 12345); c.yield.ceiling != second {
+		t.Error("a loss of nobody counts")
+	}
+	c = yielding(t, queued-time.Millisecond)
+	if c.Missed(c.now, c.neighbours[1].id); c.yield.ceiling != 0 {
+		t.Error("a loss without a queue counts")
+	}
+}
+
+// A cut is of what is under way, not of a ceiling high above it, and never below queue_least.
+func TestCutBelowWhatIsUnderWay(t *testing.T) {
+	c := yielding(t, 0)
+	c.yield.ceiling = 100
+	for _, v := range c.neighbours[5:] {
+		v.asked = nil
+	}
+	under := c.places() + c.burst()
+	c.cutWindow()
+	if want := max(float64(under)*yieldFactor, float64(c.p.QueueLeast)); c.yield.ceiling != want {
+		t.Errorf("%d blocks under way: a ceiling of %.1f, want %.1f", under, c.yield.ceiling, want)
+	}
+	c.now += time.Second
+	for range 9 {
+		c.cutWindow()
+		c.now += time.Second
+	}
+	if c.yield.ceiling != float64(c.p.QueueLeast) {
+		t.Errorf("the ceiling ends at %.1f, want queue_least", c.yield.ceiling)
+	}
+}
+
+// Right after a cut the window grows slowly however empty the queue looks.
+func TestWindowRestsAfterACut(t *testing.T) {
+	grown := func(since time.Duration) float64 {
+		c := yielding(t, 0)
+		c.yield.ceiling, c.yield.cutAt = 20, c.now-since
+		c.giveWay(20)
+		return c.yield.ceiling - 20
+	}
+	if soon, later := grown(yieldRest), grown(2*yieldRest); soon > 1 || later < 20*yieldEmpty {
+		t.Errorf("a window's worth of blocks brings %.1f blocks right after a cut and %.1f later", soon, later)
+	}
+}
