@@ -15,19 +15,22 @@ import "time"
 type yield struct {
 	ceiling float64 // blocks; 0: none
 	cutAt   time.Duration
+	lostAt  time.Duration // when packets were lost last; 0: never
 }
 
 const (
 	// yieldFactor is what is left of the window when the queue is too long: a cut as TCP's.
 	yieldFactor = 0.75
-	// yieldGrowth is how many blocks more a round trip brings, as many as segments in CUBIC after a cut (RFC 9438,
-	// section 4.3), and yieldShare the part of a large window that it brings at least.
-	yieldGrowth = 0.5
+	// yieldGrowth is how many blocks more a round trip brings, a little more than TCP's one
+	// segment, and yieldShare the part of a large window that it brings at least.
+	yieldGrowth = 1.5
 	yieldShare  = 0.03
-	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes. Not within
-	// yieldRest of a cut: a queue that looks empty right then is another's that has given way, too.
+	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes.
 	yieldEmpty = 0.25
-	yieldRest  = time.Second
+	// For yieldRest after a loss that counted it is yieldWary, as many as segments in CUBIC (RFC 9438, section 4.3), and
+	// however empty the queue looks: it is another's, that gave way, too.
+	yieldRest = 2 * time.Second
+	yieldWary = 0.5
 	// yieldBlocks is how many blocks a neighbour gives between losses that count: else one could keep the window small
 	// by leaving out numbers.
 	yieldBlocks = 4
@@ -155,12 +158,20 @@ func (c *Core) giveWay(blocks int) {
 	case y.ceiling >= 2*float64(c.byRate()):
 		y.ceiling = 0
 	default:
-		share := yieldShare
-		if q < c.queueMost()/4 && c.now-y.cutAt > yieldRest {
-			share = yieldEmpty
-		}
-		y.ceiling += float64(blocks) * max(yieldGrowth, share*y.ceiling) / y.ceiling
+		y.ceiling += float64(blocks) * c.windowGrowth(q) / y.ceiling
 	}
+}
+
+// windowGrowth is how many blocks a round trip adds to the ceiling beside a queue of q.
+func (c *Core) windowGrowth(q time.Duration) float64 {
+	y := &c.yield
+	switch {
+	case y.lostAt > 0 && c.now-y.lostAt <= yieldRest:
+		return max(yieldWary, yieldShare*y.ceiling)
+	case q < c.queueMost()/4:
+		return max(yieldGrowth, yieldEmpty*y.ceiling)
+	}
+	return max(yieldGrowth, yieldShare*y.ceiling)
 }
 
 // Missed says that packets from a neighbour to us were lost: the queue before our downlink is full, if there is one.
@@ -170,7 +181,7 @@ func (c *Core) Missed(now time.Duration, from NeighbourID) {
 	if v == nil || v.delivered-v.missedAt < yieldBlocks || c.downQueue() < c.p.QueueMost/4 {
 		return
 	}
-	v.missedAt = v.delivered
+	v.missedAt, c.yield.lostAt = v.delivered, c.now
 	c.cutWindow()
 }
 

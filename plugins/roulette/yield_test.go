@@ -131,15 +131,15 @@ func TestCutBelowWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// Right after a cut the window grows slowly however empty the queue looks.
-func TestWindowRestsAfterACut(t *testing.T) {
+// After a loss the window grows slowly for a while however empty the queue looks.
+func TestWindowIsWaryAfterALoss(t *testing.T) {
 	grown := func(since time.Duration) float64 {
 		c := yielding(t, 0)
-		c.yield.ceiling, c.yield.cutAt = 20, c.now-since
+		c.yield.ceiling, c.yield.lostAt = 20, c.now-since
 		c.giveWay(20)
 		return c.yield.ceiling - 20
 	}
-	if soon, later := grown(yieldRest), grown(2*yieldRest); soon > 1 || later < 20*yieldEmpty {
-		t.Errorf("a window's worth of blocks brings %.1f blocks right after a cut and %.1f later", soon, later)
+	if soon, later := grown(yieldRest), grown(2*yieldRest); soon > 2*yieldWary || later < 20*yieldEmpty {
+		t.Errorf("a window's worth of blocks brings %.1f blocks right after a loss and %.1f later", soon, later)
 	}
 }
