@@ -84,6 +84,9 @@ func TestMissedMakesTheWindowGiveWay(t *testing.T) {
 	from := c.neighbours[1]
 	c.Missed(c.now, from.id)
 	first := c.yield.ceiling
+	if c.yield.lostAt != c.now {
+		t.Errorf("a loss at %v is noted at %v", c.now, c.yield.lostAt)
+	}
 	if first == 0 || first >= float64(c.byRate()) {
 		t.Fatalf("the ceiling is %.1f blocks, the window %d", first, c.byRate())
 	}
