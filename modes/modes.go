@@ -14,7 +14,8 @@ import (
 
 // cli is the whole command line; its tags are the contract of design section 3.
 type cli struct {
-	Common commonFlags `embed:""`
+	Common  commonFlags      `embed:""`
+	Release kong.VersionFlag `name:"version" help:"Say which build this is."`
 
 	Fetch      fetchCmd      `cmd:"" help:"Get URLs: from the origin, else from the own cache, else from peers."`
 	Peer       peerCmd       `cmd:"" help:"Run a node: proxy for browsers, cache, and server for other peers."`
@@ -128,6 +129,7 @@ func (a *app) grammar(c *cli, settings *settings, exit func(int)) (*kong.Kong, e
 		kong.UsageOnError(),
 		kong.Writers(a.stdout, a.stderr),
 		kong.Exit(exit),
+		kong.Vars{"version": thisBuild().String()},
 		kong.ExplicitGroups([]kong.Group{{Key: "common", Title: "Common flags:"}}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Resolvers(kong.ResolverFunc(settings.fromFile), kong.ResolverFunc(settings.fromEnv)),

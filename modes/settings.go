@@ -21,11 +21,14 @@ type settings struct {
 // fromEnv resolves --max-time as NT_MAX_TIME.
 func (s *settings) fromEnv(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	v := s.env[envName(flag.Name)]
-	if v == "" || flag.Name == "help" {
+	if v == "" || asksOnly(flag.Name) {
 		return nil, nil
 	}
 	return v, nil
 }
+
+// asksOnly reports whether a flag is a question on the command line, and no setting.
+func asksOnly(flag string) bool { return flag == "help" || flag == "version" }
 
 // fromFile resolves a flag from the configuration file, which it reads first if need be.
 func (s *settings) fromFile(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
@@ -61,7 +64,7 @@ func envName(flag string) string {
 func flagNames(model *kong.Application) []string {
 	var names []string
 	kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
-		if f, ok := node.(*kong.Flag); ok && f.Name != "help" && f.Name != "config" {
+		if f, ok := node.(*kong.Flag); ok && !asksOnly(f.Name) && f.Name != "config" {
 			names = append(names, f.Name)
 		}
 		return next(nil)

@@ -27,11 +27,16 @@ func (c *versionCmd) Run(a *app) error {
 	if c.JSON {
 		return a.printJSON(b)
 	}
+	return a.println(b.String())
+}
+
+// String is the line that nt version and nt --version print.
+func (b build) String() string {
 	line := fmt.Sprintf("nt %s (%s %s/%s)", b.Version, b.Go, b.OS, b.Arch)
 	if b.Revision != "" {
 		line += " " + b.Revision
 	}
-	return a.println(line)
+	return line
 }
 
 // thisBuild reads what the linker left in the binary.
