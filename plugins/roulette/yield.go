@@ -27,8 +27,8 @@ const (
 	yieldShare  = 0.03
 	// yieldEmpty is the same while next to nothing queues: a long and fast path's many blocks would take minutes.
 	yieldEmpty = 0.25
-	// For yieldRest after a loss that counted it is yieldWary, as many as segments in CUBIC (RFC 9438, section 4.3), and
-	// however empty the queue looks: it is another's, that gave way, too.
+	// For yieldRest after a loss that counted the queue is another's, too, and may look empty because that one gave way.
+	// Growth is yieldWary then, as many as segments in CUBIC (RFC 9438, section 4.3).
 	yieldRest = 2 * time.Second
 	yieldWary = 0.5
 	// yieldBlocks is how many blocks a neighbour gives between losses that count: else one could keep the window small
@@ -166,13 +166,16 @@ func (c *Core) giveWay(blocks int) {
 func (c *Core) windowGrowth(q time.Duration) float64 {
 	y := &c.yield
 	switch {
-	case y.lostAt > 0 && c.now-y.lostAt <= yieldRest:
+	case y.wary(c.now):
 		return max(yieldWary, yieldShare*y.ceiling)
 	case q < c.queueMost()/4:
 		return max(yieldGrowth, yieldEmpty*y.ceiling)
 	}
 	return max(yieldGrowth, yieldShare*y.ceiling)
 }
+
+// wary reports whether a loss that counted is yieldRest or less ago.
+func (y *yield) wary(now time.Duration) bool { return y.lostAt > 0 && now-y.lostAt <= yieldRest }
 
 // Missed says that packets from a neighbour to us were lost: the queue before our downlink is full, if there is one.
 func (c *Core) Missed(now time.Duration, from NeighbourID) {
@@ -185,17 +188,20 @@ func (c *Core) Missed(now time.Duration, from NeighbourID) {
 	c.cutWindow()
 }
 
-// cutWindow lowers the ceiling below what is under way, once per answer's time.
+// cutWindow lowers the ceiling, once per answer's time: after a loss below what is under way, however high it stood.
 func (c *Core) cutWindow() {
 	y := &c.yield
 	if c.now-y.cutAt < c.lat.Mean {
 		return
 	}
-	under := float64(min(c.byRate(), c.places()+c.burst()))
+	from := float64(c.byRate())
 	if y.ceiling > 0 {
-		under = min(under, y.ceiling)
+		from = min(from, y.ceiling)
 	}
-	y.ceiling, y.cutAt = max(under*yieldFactor, float64(c.p.QueueLeast)), c.now
+	if y.wary(c.now) {
+		from = min(from, float64(c.places()+c.burst()))
+	}
+	y.ceiling, y.cutAt = max(from*yieldFactor, float64(c.p.QueueLeast)), c.now
 }
 
 // downQueue is how long what comes to us seems to wait before our downlink.

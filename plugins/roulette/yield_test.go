@@ -112,14 +112,18 @@ func TestMissedMakesTheWindowGiveWay(t *testing.T) {
 	}
 }
 
-// A cut is of what is under way, not of a ceiling high above it, and never below queue_least.
+// After a loss a cut is of what is under way, else of the ceiling, and never below queue_least.
 func TestCutBelowWhatIsUnderWay(t *testing.T) {
 	c := yielding(t, 0)
-	c.yield.ceiling = 100
+	c.yield.ceiling = 13
 	for _, v := range c.neighbours[5:] {
 		v.asked = nil
 	}
 	under := c.places() + c.burst()
+	if c.cutWindow(); c.yield.ceiling != 13*yieldFactor {
+		t.Errorf("without a loss: a ceiling of %.1f, want %.1f", c.yield.ceiling, 13*yieldFactor)
+	}
+	c.yield = yield{ceiling: 100, lostAt: c.now}
 	c.cutWindow()
 	if want := max(float64(under)*yieldFactor, float64(c.p.QueueLeast)); c.yield.ceiling != want {
 		t.Errorf("%d blocks under way: a ceiling of %.1f, want %.1f", under, c.yield.ceiling, want)
