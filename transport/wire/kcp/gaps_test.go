@@ -41,7 +41,7 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// Missed is called at the end that packets did not reach, and at no other.
+// Missed is called when packets are lost, and only then.
 func TestPipeTellsOfLosses(t *testing.T) {
 	for _, loss := range []float64{0, 0.1} {
 		var missed atomic.Int64
