@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/peer"
 	"nt/tracker/client"
@@ -15,7 +16,7 @@ import (
 // introducible is a transport that reaches peers behind NATs with the help of
 // nodes that have sessions with them.
 type introducible interface {
-	AddIntroducer(ctx context.Context, addr netip.AddrPort, id transport.PeerID) error
+	AddIntroducer(ctx context.Context, addr netip.AddrPort, id transport.PeerID, topicOf func(chunker.ObjectID) [32]byte) error
 }
 
 // asking is a transport that sends questions from the socket that its peers meet: a tracker's answer by UDP brings
@@ -96,7 +97,7 @@ func (m *meeting) keep(c *client.Client, t introducible) {
 	for wait := meetAgain; m.ctx.Err() == nil; wait = min(2*wait, meetLongest) {
 		began := time.Now()
 		if addr, id, err := c.Rendezvous(m.ctx); err == nil && id != nil {
-			_ = t.AddIntroducer(m.ctx, addr, *id) // ends when the session does; the next turn tries again
+			_ = t.AddIntroducer(m.ctx, addr, *id, c.TopicOf) // ends when the session does; the next turn tries again
 		}
 		if time.Since(began) > meetLongest {
 			wait = meetAgain

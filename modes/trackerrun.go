@@ -107,7 +107,7 @@ func (o trackerOptions) start() (*runningTracker, error) {
 	if r.meet, err = rendezvous.New(meetConf); err != nil {
 		return nil, err
 	}
-	cfg.Rendezvous, cfg.Prober, cfg.Heard = r.meet, &prober{r.meet}, r.mark
+	cfg.Rendezvous, cfg.Prober, cfg.Heard = &knownPeers{r.meet, &r.token}, &prober{r.meet}, r.mark
 	if cfg.Settled, err = r.settled(time.Now()); err != nil {
 		o.log.Warn("it is not known whether this is a restart", "err", err)
 	}
@@ -185,7 +185,7 @@ func (r *runningTracker) operations(logic *tracker.Tracker, pace *tracker.Pace, 
 		Memory: r.options.share(1) + processMemory, Started: started, Profiles: r.options.profiles,
 		Sessions: func() ops.Sessions {
 			s := r.meet.Stats()
-			return ops.Sessions{Open: s.Sessions, In: s.In, Out: s.Out, Refused: s.Refused, Introduces: s.Introduces}
+			return ops.Sessions{Open: s.Sessions, Fetching: r.meet.Fetching(), In: s.In, Out: s.Out, Refused: s.Refused, Introduces: s.Introduces}
 		}}
 	if torrents.Server != nil {
 		cfg.Torrents, cfg.Top, cfg.BEP = torrents.swarms.Stats, torrents.swarms.Largest, torrents.Counters()

@@ -27,7 +27,9 @@ func (f *fetch) event(over string, e transport.Event) {
 		f.complain(e.Peer, FailureBad)
 	case transport.EventDeadPeer:
 		f.seen.PeersFailed++
-		f.complain(e.Peer, FailureDead)
+		if !e.Peer.Reading { // who was fetching itself may well be done and gone
+			f.complain(e.Peer, FailureDead)
+		}
 	}
 	for _, l := range f.lives {
 		f.tell(l, label)

@@ -189,13 +189,13 @@ func (n *Node) partners(known Found) []netip.AddrPort {
 	}
 	seen := map[[32]byte]bool{}
 	for _, h := range known.Holders {
-		if !seen[h.Object] && h.ID != n.id() {
+		if !seen[h.Object] && h.ID != n.id() && !h.Reading {
 			seen[h.Object] = true
 			add(h.Addr)
 		}
 	}
 	for _, h := range known.Holders {
-		if h.ID != n.id() {
+		if h.ID != n.id() && !h.Reading { // it may be gone in a moment, and need not listen for anything else
 			add(h.Addr)
 		}
 	}

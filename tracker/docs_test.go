@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/tracker"
 	"nt/tracker/storetest"
@@ -41,6 +43,10 @@ func (docRendezvous) Key() transport.PeerID { return docNotary{}.peer() }
 func (docRendezvous) Endpoint(transport.PeerID) (netip.AddrPort, bool) {
 	return netip.AddrPort{}, false
 }
+func (docRendezvous) After(chunker.ObjectID, int, netip.AddrPort, *rand.Rand) []transport.PeerID {
+	return nil
+}
+
 func (docNotary) peer() transport.PeerID { return storetest.NewPeer(77, "1.1.1.1:1").ID() }
 
 // TestDocsExamples runs the examples of docs/tracker-api.md in order against the

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"nt/chunker"
 	"nt/tracker"
 	"nt/tracker/memory"
 	"nt/tracker/storetest"
@@ -53,6 +55,9 @@ func (e *endpoints) Endpoint(id transport.PeerID) (netip.AddrPort, bool) {
 	defer e.mu.Unlock()
 	a, ok := e.sessions[id]
 	return a, ok
+}
+func (*endpoints) After(chunker.ObjectID, int, netip.AddrPort, *rand.Rand) []transport.PeerID {
+	return nil
 }
 
 func (e *endpoints) meet(p storetest.Peer, at string) {

@@ -288,6 +288,9 @@ func FuzzJoined(f *testing.F) {
 	tr, key := crowded(f, 3)
 	_, b := joinOnce(f, door(tr, tracker.JoinConfig{}), "9.9.9.9:1", &visitor{room: 11000, tokens: true}, tracker.Join{Key: key})
 	f.Add(b)
+	fetched, _ := meetingAt(f, tracker.Config{}, 2, 2)
+	_, b = joinOnce(f, door(fetched, tracker.JoinConfig{}), "9.9.9.9:1", &visitor{room: 11000, tokens: true}, tracker.Join{Key: key})
+	f.Add(b)
 	f.Add([]byte{1, 1, 2, 4, 'b', 'u', 's', 'y'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		j, err := tracker.ParseJoined(key, b)

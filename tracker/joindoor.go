@@ -85,7 +85,7 @@ func (d *JoinDoor) answer(now time.Time, from netip.AddrPort, question []byte, v
 	j, err := d.admit(now, from.Addr(), question)
 	if err == nil {
 		var b []byte
-		if b, err = d.tracker.join(now, from.Addr(), j, v); err == nil {
+		if b, err = d.tracker.join(now, from, j, v); err == nil {
 			return b
 		}
 	}
@@ -124,7 +124,8 @@ const (
 )
 
 // join answers one question within the visitor's room.
-func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byte, error) {
+func (t *Tracker) join(now time.Time, source netip.AddrPort, j Join, v Visitor) ([]byte, error) {
+	from := source.Addr()
 	req := LookupRequest{Want: j.Want, Port: j.Port, Near: j.Near, Complete: j.Has}
 	if req.Want == 0 {
 		req.Want = DefaultWant
@@ -139,6 +140,8 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 	if err != nil {
 		return nil, err
 	}
+	reading, chosen := t.readers(source, chosen, r.Statements, req, rnd)
+	peers := beside(demotedEarly(chosen), reading)
 	info := t.Info(now)
 	e := newJoinEncoder(v.Room(), Joined{Session: info.Key, Notary: info.Notary, Settling: t.settling(now), Result: r}, t.fmds.get)
 	must, may := t.weigh(r.Statements)
@@ -147,22 +150,22 @@ func (t *Tracker) join(now time.Time, from netip.Addr, j Join, v Visitor) ([]byt
 		left.must = !e.addStatement(l) || left.must
 	}
 	tickets := t.cfg.Secret.tickets(now, WideGroup(from))
-	named := 0
-	for _, h := range demotedEarly(chosen) {
-		if named < maxIntroduced && v.Room()-e.size() > introduceRoom && v.Introduce(h.ID) {
-			named++
+	introduced := 0
+	for _, h := range peers {
+		if introduced < maxIntroduced && v.Room()-e.size() > introduceRoom && v.Introduce(h.ID) {
+			introduced++
 			e.room = v.Room()
 		}
-		p := joinPeer{id: h.ID, addr: t.endpoint(h), object: h.Object, transports: h.Transports, ticket: tickets.raw(j.Key, h.ID)[64:], token: v.Token(h.ID)}
+		p := joinPeer{id: h.ID, addr: t.endpoint(h.Holder), object: h.Object, transports: h.Transports, ticket: tickets.raw(j.Key, h.ID)[64:], token: v.Token(h.ID), reading: h.reading}
 		if !e.addPeer(p) {
 			break
 		}
 	}
-	peers := e.count.peers
+	told := e.count.peers
 	for _, l := range may {
 		left.may = !e.addStatement(l) || left.may
 	}
-	return e.bytes(left.must, left.may, peers < len(chosen) || capped && len(chosen) == req.Want), nil
+	return e.bytes(left.must, left.may, told < len(peers) || capped && len(peers) == req.Want), nil
 }
 
 // demotedEarly moves the last of the chosen, a place that is kept for peers that were reported, to the second

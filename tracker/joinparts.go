@@ -20,8 +20,9 @@ const (
 	joinToken  = 16
 	joinGroup  = 8
 
-	peerV6    = 1
-	peerToken = 2
+	peerV6      = 1
+	peerToken   = 2
+	peerReading = 4
 
 	loggedGroup = 1
 	loggedPlace = 2
@@ -35,6 +36,7 @@ type joinPeer struct {
 	transports []string
 	ticket     []byte // joinTicket bytes
 	token      []byte // joinToken bytes, or none
+	reading    bool
 }
 
 // append appends: flags 1 | id 32 | IP 4 or 16 | port 2 | object 1 | transports 2 | ticket 20 | [token 16].
@@ -46,6 +48,9 @@ func (p joinPeer) append(b []byte, object byte, mask uint16) []byte {
 	}
 	if len(p.token) == joinToken {
 		flags |= peerToken
+	}
+	if p.reading {
+		flags |= peerReading
 	}
 	b = append(append(b, flags), p.id[:]...)
 	b = append(b, ip...)
@@ -75,9 +80,10 @@ func (r *joinReader) peer(key resource.Key, objects []chunker.ObjectID, names []
 			p.Transports = append(p.Transports, name)
 		}
 	}
-	if mask>>len(names) != 0 || flags&^(peerV6|peerToken) != 0 {
+	if mask>>len(names) != 0 || flags&^(peerV6|peerToken|peerReading) != 0 {
 		r.bad = true
 	}
+	p.Reading = flags&peerReading != 0
 	ticket := append(append(append([]byte(nil), key[:]...), p.ID[:]...), r.bytes(joinTicket)...)
 	p.Ticket = base64.RawURLEncoding.EncodeToString(ticket)
 	if flags&peerToken != 0 {

@@ -30,21 +30,22 @@ func (t *Tracker) Lookup(now time.Time, from netip.Addr, req LookupRequest) (Loo
 		if err != nil {
 			return LookupResponse{}, t.refused(err)
 		}
-		t.fill(now, asker, &r, chosen)
+		reading, chosen := t.readers(asker, chosen, r.Statements, req, rnd)
+		t.fill(now, asker, &r, beside(chosen, reading))
 		resp.Results = append(resp.Results, r)
 	}
 	return resp, nil
 }
 
-// fill adds what the API tells of the chosen holders.
-func (t *Tracker) fill(now time.Time, asker netip.AddrPort, res *Result, chosen []Holder) {
+// fill adds what the API tells of the peers that are named.
+func (t *Tracker) fill(now time.Time, asker netip.AddrPort, res *Result, peers []named) {
 	tickets := t.cfg.Secret.tickets(now, WideGroup(asker.Addr()))
-	res.Peers = make(Peers, 0, len(chosen))
+	res.Peers = make(Peers, 0, len(peers))
 	seen := make(map[chunker.ObjectID]bool)
-	for _, h := range chosen {
+	for _, h := range peers {
 		res.Peers = append(res.Peers, PeerEntry{
-			ID: h.ID, Addr: t.endpoint(h).String(), Transports: h.Transports, Object: h.Object,
-			Ticket: tickets.ticket(res.Key, h.ID),
+			ID: h.ID, Addr: t.endpoint(h.Holder).String(), Transports: h.Transports, Object: h.Object,
+			Ticket: tickets.ticket(res.Key, h.ID), Reading: h.reading,
 		})
 		if header, ok := t.fmds.get(h.Object); ok && !seen[h.Object] {
 			seen[h.Object] = true

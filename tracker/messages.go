@@ -88,14 +88,15 @@ type Result struct {
 	FMDs        FMDs         `json:"fmds,omitempty"`         // headers of the objects, of those that are known
 }
 
-// PeerEntry is one holder in a Result.
+// PeerEntry is one holder in a Result, or somebody who fetches the object at this moment.
 type PeerEntry struct {
 	ID         transport.PeerID `json:"id"`
 	Addr       string           `json:"addr"` // "ip:port"
 	Transports []string         `json:"transports"`
 	Object     chunker.ObjectID `json:"object"`
 	Ticket     string           `json:"ticket"`
-	Token      []byte           `json:"-"` // opens the peer's gate to whoever asked by UDP
+	Reading    bool             `json:"reading,omitempty"` // it is fetching the object itself and holds a part of it at most
+	Token      []byte           `json:"-"`                 // opens the peer's gate to whoever asked by UDP
 }
 
 // Logged is a statement with what the tracker adds to it.

@@ -68,6 +68,9 @@ type Rendezvous interface {
 	Key() transport.PeerID
 	// Endpoint is where the peer's live session comes from.
 	Endpoint(id transport.PeerID) (netip.AddrPort, bool)
+	// After returns up to k of the peers that say in their session, by TopicOf, that they are after an object at this moment; not who
+	// comes from the address but.
+	After(object chunker.ObjectID, k int, but netip.AddrPort, rnd *mrand.Rand) []transport.PeerID
 }
 
 // Tracker is the directory's logic. It is safe for concurrent use.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/internal/safedial"
 	"nt/tracker"
@@ -399,6 +401,7 @@ func (seenAt) Key() transport.PeerID { return transport.PeerID{1} }
 func (s seenAt) Endpoint(id transport.PeerID) (netip.AddrPort, bool) {
 	return s.addr, id == s.id
 }
+func (seenAt) After(chunker.ObjectID, int, netip.AddrPort, *rand.Rand) []transport.PeerID { return nil }
 
 // A peer behind a NAT is handed out where its session comes from, unless nobody else could reach that.
 func TestF43_HandoutNamesTheSessionsAddress(t *testing.T) {

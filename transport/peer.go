@@ -32,13 +32,14 @@ func (id *PeerID) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Peer is one holder of an object as a locator described it. Nothing in it is
+// Peer is one holder of an object as a locator described it, or somebody who fetches it at this moment. Nothing in it is
 // trusted: a peer is believed chunk by chunk.
 type Peer struct {
 	ID         PeerID         // zero when unknown
 	Addr       netip.AddrPort // where it serves; UDP and TCP use the same number
 	Transports []string       // names of the transports it speaks
 	Ticket     string         // the locator's word that it named this peer to us; opaque, "" if none
+	Reading    bool           // it is fetching the object itself and holds a part of it at most
 	Token      []byte         // opens the peer's gate on the wire at once; opaque, nil if none
 }
 

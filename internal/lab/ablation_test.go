@@ -24,6 +24,7 @@ func variants() []variant {
 	const never, always = time.Hour, 10 * time.Second
 	return []variant{
 		{allIn, func(*sim.Config) {}},
+		{"the locator names the seed alone", func(c *sim.Config) { c.SeedAlone = true }},
 		{"no BYE", func(c *sim.Config) { c.Silent = 1 }},
 		{"a random chunk instead of the rarest", func(c *sim.Config) { c.Without.Rarest = true }},
 		{"seed: a random chunk instead of the least served", func(c *sim.Config) { c.Without.LeastServed = true }},

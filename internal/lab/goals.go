@@ -75,7 +75,7 @@ func crowdGoals() (all []Goal) {
 			if n == 100 {
 				system = ours
 			}
-			g := Goal{What: fmt.Sprintf("one shot, %d readers, %s (%s)", n, size, system), At: []Place{{"crowd", system, crowdName(size, n), 0}}, Judge: crowd, Last: true}
+			g := Goal{What: fmt.Sprintf("one shot, %d readers, %s (%s)", n, size, system), At: []Place{{"crowd", system, crowdName(size, n), 0}}, Judge: oneShot, Last: true}
 			if g.Aim = "last <= 1.5 x L2 + log2 N hops"; size == "128 KiB" {
 				g.Aim, g.Judge = "figure reported", reportedCrowd
 			}
@@ -162,14 +162,14 @@ func reported(rs []Result) (string, bool) {
 // hop is the mean delay of one hop of the lab's hosts.
 const hop = 30 * time.Millisecond
 
-func crowd(rs []Result) (string, bool) {
+func oneShot(rs []Result) (string, bool) {
 	r := rs[0]
 	most := 1.5*r.Bound + math.Log2(float64(r.Readers/r.Runs))*hop.Seconds()
 	return fmt.Sprintf("last %.2f s = %.2fx L2; allowed %.2f s%s", r.Worst, r.Worst/r.Bound, most, runsOf(r)), r.Worst <= most
 }
 
 func reportedCrowd(rs []Result) (string, bool) {
-	s, _ := crowd(rs)
+	s, _ := oneShot(rs)
 	return s, true
 }
 

@@ -81,6 +81,7 @@ type overTransport struct {
 	node   *Node
 	tr     transport.Transport
 	peers  func(context.Context) ([]transport.Peer, error)
+	begun  func() (end func()) // of a fetch; may be nil
 	closed func()
 }
 
@@ -112,6 +113,9 @@ func (n *Node) named(transportName string, k int) func(context.Context) ([]trans
 }
 
 func (c *overTransport) Fetch(ctx context.Context) error {
+	if c.begun != nil {
+		defer c.begun()()
+	}
 	err := c.tr.Fetch(ctx, transport.Request{Object: c.node.World.Original.ID(), Peers: c.peers, Sink: c.node.sink()})
 	if err == nil && !c.node.Copy.complete() {
 		err = errors.New("Fetch said it was done and was not")

@@ -1,16 +1,12 @@
 package lab
 
 import (
-	"context"
 	"fmt"
-	"net/netip"
-	"sync"
 	"time"
 
 	"nt/plugins/roulette/sim"
 	"nt/plugins/roulette/swarm"
 	"nt/transport"
-	"nt/transport/wire"
 )
 
 // Roulette is this project's protocol as nodes run it: profile "tuned" or "classic",
@@ -50,30 +46,17 @@ func openRoulette(n *Node, profile, wire string) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.Seed {
-		n.vouch = voucher(tr.(*swarm.Node))
-	}
-	var named []transport.Peer
-	if !n.Seed {
-		for _, h := range n.World.Holding() {
-			named = append(named, transport.Peer{ID: peerID(h.Index), Addr: h.Addr(), Transports: []string{swarm.Name}, Token: h.vouch(n.Addr())})
+	n.vouch = voucher(tr.(*swarm.Node))
+	c := &overTransport{node: n, tr: tr, peers: n.World.locator.peers(n)}
+	switch {
+	case n.Seed:
+	case profile == "classic": // as the paper's readers, who knew the server and nothing else
+		c.peers = n.World.locator.holders(n)
+	default:
+		if err := n.Copy.Begin(n.World.Original.Tree.Header()); err != nil {
+			return nil, err
 		}
+		c.begun = func() func() { return n.World.locator.follow(n) }
 	}
-	return &overTransport{node: n, tr: tr, peers: func(context.Context) ([]transport.Peer, error) { return named, nil }}, nil
-}
-
-// voucher makes tokens that open a node's gate, as a tracker does whose answer to a join names the node.
-func voucher(n *swarm.Node) func(netip.AddrPort) []byte {
-	var mu sync.Mutex
-	var grant wire.Grant
-	var at time.Time
-	return func(to netip.AddrPort) []byte {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); at.IsZero() || now.Sub(at) > time.Minute {
-			grant, at = n.Grant(), now
-		}
-		t := grant.Token(to)
-		return t[:]
-	}
+	return c, nil
 }

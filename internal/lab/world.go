@@ -42,6 +42,7 @@ type Node struct {
 	rng    *rand.Rand
 
 	client     Client
+	delay      time.Duration               // its part of the one-way delay
 	vouch      func(netip.AddrPort) []byte // of a node that the locator names: a token for somebody's address
 	born, done time.Duration
 	starved    time.Duration // when it gave up, having served nobody
@@ -106,6 +107,7 @@ type World struct {
 	Net      *simnet.Net
 	Original *Original
 	system   System
+	locator  *locator   // Roulette's
 	rng      *rand.Rand // the main goroutine's
 	watch    Watch
 	stopped  bool // the stabilised pool test is over
@@ -132,6 +134,7 @@ func Run(s System, c Case) (Result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &World{Case: c, Original: original, system: s, ctx: ctx, rng: rand.New(rand.NewPCG(c.Seed, 1))}
 	w.Net = simnet.New(simnet.Config{Seed: c.Seed, Loss: c.Loss, Window: c.Window, Tap: c.Trace.tap()})
+	w.locator = newLocator(w)
 	c.Trace.begin(w)
 	defer w.Net.Close()
 	seed := w.addNode(true)
@@ -165,7 +168,7 @@ func (w *World) addNode(seed bool) *Node {
 		up = c.SeedUp
 	}
 	delay := time.Duration((0.1 + 1.8*w.rng.Float64()) * float64(c.Delay) / 2)
-	n := &Node{World: w, Seed: seed, Copy: &copyOf{of: w.Original}, born: w.Net.Now(), late: w.stopped,
+	n := &Node{World: w, Seed: seed, delay: delay, Copy: &copyOf{of: w.Original}, born: w.Net.Now(), late: w.stopped,
 		Host: w.Net.Host(simnet.Link{Up: up * 1000, Down: c.Kbps * 1000, Delay: delay, UpQueue: c.Queue, DownQueue: c.Queue}),
 		rng:  rand.New(rand.NewPCG(w.rng.Uint64(), 2))}
 	if seed {

@@ -181,7 +181,7 @@ func lacking(t *testing.T, size int64, missing, holders, givers int) (*Core, *ne
 	t.Helper()
 	c, mem := newLonely(t, size)
 	h := mem.tree.Header()
-	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+	c.Join(0, []Introduction{{Peer: duoPeer(1)}}, nil)
 	seed := c.neighbours[0]
 	c.Receive(50*time.Millisecond, seed.id, &Welcome{Header: &h, Busy: true})
 	seed.asked = seed.asked[:0]

@@ -20,7 +20,8 @@ const (
 	flagBlind     = 1 << 1 // DATA
 	flagReply     = 1 << 1 // FIRST_HANDSHAKE, RECOMMEND: it is an answer
 	flagSilent    = 1 << 2 // WELCOME, REQUEST: most leave without BYE
-	flagNeed      = 1 << 2 // HELLO: header wanted
+	flagNeed      = 1 << 2 // HELLO, JOIN: header wanted
+	flagMet       = 1 << 1 // JOIN: how many others the sender was named follows
 	flagProof     = 1 << 1 // HELLO: proof wanted
 	flagSwap      = 1 << 2 // DATA
 	flagFew       = 1 << 3 // WELCOME: the seed has few readers
@@ -55,7 +56,12 @@ func Parse(b []byte) (Message, error) {
 func parseBody(r *reader, kind Kind, flag func(byte) bool) Message {
 	switch kind {
 	case KindJoin:
-		return &Join{Object: r.object(), Grant: r.grant(flag(flagGrant))}
+		m := &Join{Object: r.object(), NeedHeader: flag(flagNeed)}
+		if flag(flagMet) {
+			m.Met = r.u8()
+		}
+		m.Grant = r.grant(flag(flagGrant))
+		return m
 	case KindWelcome:
 		return &Welcome{Header: r.header(flag(flagHeader)), Peers: r.intros(MaxIntros), Busy: flag(flagBusy), Silent: flag(flagSilent), Few: flag(flagFew)}
 	case KindHello:

@@ -36,6 +36,7 @@ func examples(t testing.TB) []example {
 	list := []example{
 		{"JOIN", &Join{Object: id, Grant: []byte("handle and key: 20 B")}},
 		{"JOIN, without a grant", &Join{Object: id}},
+		{"JOIN, of who was named seven readers", &Join{Object: id, Met: 7, NeedHeader: true}},
 		{"WELCOME", &Welcome{Header: &h, Peers: []Introduction{peer, six}, Busy: true}},
 		{"WELCOME, lean", &Welcome{Peers: []Introduction{peer}}},
 		{"WELCOME, where readers leave without BYE", &Welcome{Silent: true}},

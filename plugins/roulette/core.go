@@ -213,10 +213,11 @@ const lonely = 4
 
 // Join makes the peers, which a locator named, seeds and asks them for WELCOME. One that fell silent does not rest any more for who knows
 // few others: a reader asks a locator when nothing moves, and the seed may be the only one that has what it lacks. Who knows more leaves
-// it to those in a crowd (docs/adr/0031).
-func (c *Core) Join(now time.Duration, seeds []Introduction) {
+// it to those in a crowd (docs/adr/0031). The readers are named beside them, and greeted at once (docs/adr/0038).
+func (c *Core) Join(now time.Duration, seeds, readers []Introduction) {
 	c.now = now
 	c.progress = now
+	fresh := c.meetAll(nil, readers)
 	for _, s := range seeds {
 		if c.resting[s.Peer.Addr].why == ErrSilent && len(c.neighbours) <= lonely {
 			delete(c.resting, s.Peer.Addr)
@@ -226,6 +227,7 @@ func (c *Core) Join(now time.Duration, seeds []Introduction) {
 			c.join(v)
 		}
 	}
+	c.greetAll(fresh)
 	c.step()
 }
 

@@ -8,7 +8,7 @@
 //
 //	session hears a message  -> Parse -> Core.Receive(now, neighbour, message)
 //	timer at NextDeadline    -> Core.Advance(now)
-//	locator names peers      -> Core.Join (seeds, trackers) or Core.AddPeers
+//	locator names peers      -> Core.Join (seeds, and readers beside them) or Core.AddPeers
 //	peer opens a session     -> Core.Accept
 //	packets to us are lost   -> Core.Missed
 //	session breaks           -> Core.Lost

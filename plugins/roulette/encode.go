@@ -20,7 +20,11 @@ func Append(b []byte, m Message) []byte {
 	b = binary.BigEndian.AppendUint16(b, t.Lag)
 	switch m := m.(type) {
 	case *Join:
-		b = append(append(b, m.Object[:]...), m.Grant...)
+		b = append(b, m.Object[:]...)
+		if m.Met > 0 {
+			b = append(b, m.Met)
+		}
+		b = append(b, m.Grant...)
 	case *Welcome:
 		b = appendIntros(appendHeader(b, m.Header), m.Peers)
 	case *Hello:
@@ -64,6 +68,8 @@ func flagsOf(m Message) (f byte) {
 	switch m := m.(type) {
 	case *Join:
 		set(flagGrant, m.Grant != nil)
+		set(flagNeed, m.NeedHeader)
+		set(flagMet, m.Met > 0)
 	case *Welcome:
 		set(flagHeader, m.Header != nil)
 		set(flagBusy, m.Busy)

@@ -78,7 +78,7 @@ func (d *duo) fetch(t *testing.T) time.Duration {
 	for i := range d.cores[1:] {
 		seeds = append(seeds, Introduction{Peer: duoPeer(i + 1)})
 	}
-	d.cores[0].Join(0, seeds)
+	d.cores[0].Join(0, seeds, nil)
 	for d.carry(); !d.cores[0].Done(); d.carry() {
 		next, who := time.Duration(1<<62), -1
 		for i, c := range d.cores {

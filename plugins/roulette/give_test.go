@@ -20,7 +20,7 @@ func TestWhoOnlyGivesAsksForNothing(t *testing.T) {
 		if !ok {
 			t.Fatal("not accepted")
 		}
-		c.Receive(1, id, &Join{Object: mem.tree.Header().ID()})
+		c.Receive(1, id, &Join{Object: mem.tree.Header().ID(), NeedHeader: true})
 		var has nois.Set
 		has.AddRange(nois.Interval{Start: 20, End: 64})
 		c.Receive(2, id, &Status{Have: has.AppendSummary(nil, 64)})

@@ -96,7 +96,7 @@ func (c *Core) greet(v *neighbour) {
 	if c.pushesFirst(v, e) {
 		return
 	}
-	header, list := e.header, c.welcomeList()
+	header, list := e.header, c.welcomeList(e.met)
 	if e.known { // it has met others
 		list = min(list, c.p.JoinMin)
 	}
@@ -109,7 +109,7 @@ func (c *Core) greet(v *neighbour) {
 	c.send(v, m)
 	if !e.pushed && c.pacesAll() {
 		e.pushed = true
-		c.queuePushes(v, len(m.Peers))
+		c.queuePushes(v, len(m.Peers)+e.met)
 	}
 }
 
@@ -137,10 +137,13 @@ func (c *Core) pushesFirst(v *neighbour, e *member) bool {
 // a token.
 const introSize = 1 + 4 + 2 + 32 + 1 + tokenGuess
 
-// welcomeList is how many peers a WELCOME names: as many as the uplink can bear at
+// welcomeList is how many peers a WELCOME names to who has met some already: as many as the uplink can bear at
 // the rate at which newcomers come, all there is room for when many wait.
-func (c *Core) welcomeList() int {
+func (c *Core) welcomeList(met int) int {
 	most := min(c.p.JoinList, max(c.n, c.p.JoinMin)) // no more than there are chunks to ask for
+	if met > 0 {
+		most = max(most-met, alsoNamed)
+	}
 	rate, up := c.members.rate.lately(c.now), c.cfg.Uplink.Rate()
 	switch {
 	case c.crowdWaits():
@@ -151,6 +154,9 @@ func (c *Core) welcomeList() int {
 	room := up*c.joinShare()/rate - float64(chunker.HeaderSize+c.cfg.Uplink.overhead+10)
 	return min(max(int(room/introSize), c.p.JoinMin), most)
 }
+
+// alsoNamed is how many a WELCOME names to who knows enough: the tracker that named those knows nothing of who gives.
+const alsoNamed = 2
 
 // crowdWaits reports whether a crowd waits for long.
 func (c *Core) crowdWaits() bool {

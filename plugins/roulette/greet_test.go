@@ -39,7 +39,7 @@ func (w *crowd) join(t *testing.T, now time.Duration, i int) NeighbourID {
 	if !ok {
 		t.Fatal("not accepted")
 	}
-	w.Receive(now, id, &Join{Object: w.cfg.Object})
+	w.Receive(now, id, &Join{Object: w.cfg.Object, NeedHeader: true})
 	return id
 }
 
@@ -120,7 +120,7 @@ func TestWelcomesNameMoreOnceAllIsGivenAway(t *testing.T) {
 		if got := w.joinShare(); math.Abs(got-x.share) > 1e-9 {
 			t.Errorf("%v: share %.2f, want %.2f", x, got, x.share)
 		}
-		if got := w.welcomeList(); got != x.introduces {
+		if got := w.welcomeList(0); got != x.introduces {
 			t.Errorf("%v: a WELCOME names %d, want %d", x, got, x.introduces)
 		}
 	}
@@ -136,14 +136,14 @@ func TestJoinAgainIsTheSameGuest(t *testing.T) {
 	}
 	last := w.join(t, time.Millisecond, 99)
 	for range 5 {
-		w.Receive(2*time.Millisecond, last, &Join{Object: w.cfg.Object})
+		w.Receive(2*time.Millisecond, last, &Join{Object: w.cfg.Object, NeedHeader: true})
 	}
 	w.until(time.Second)
 	if w.greets[last] != 1 {
 		t.Errorf("%d WELCOMEs for one guest", w.greets[last])
 	}
 	given := w.gave
-	w.Receive(time.Second, last, &Join{Object: w.cfg.Object})
+	w.Receive(time.Second, last, &Join{Object: w.cfg.Object, NeedHeader: true})
 	w.until(1100 * time.Millisecond)
 	if w.greets[last] != 2 || w.gave != given {
 		t.Errorf("asked again later: %d WELCOMEs, %d blocks more", w.greets[last], w.gave-given)

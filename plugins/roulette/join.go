@@ -16,7 +16,22 @@ func (c *Core) join(v *neighbour) {
 	} else if v.deadline = c.now + c.backOff(v.tries); v.tries > 0 && c.introducedByOthers() {
 		return // the seed has enough to do
 	}
-	c.send(v, &Join{Object: c.cfg.Object})
+	c.send(v, &Join{Object: c.cfg.Object, NeedHeader: !c.known, Met: c.met(v)})
+}
+
+// met is of how many others a JOIN tells: of those that a locator named beside the seed, who are greeted at the same moment. Who asks
+// again may have met none of them.
+func (c *Core) met(v *neighbour) uint8 {
+	if v.tries > 0 {
+		return 0
+	}
+	n := 0
+	for _, w := range c.neighbours {
+		if !w.seed {
+			n++
+		}
+	}
+	return uint8(min(n, math.MaxUint8))
 }
 
 // expectPushes lets v send n chunks that are not asked for by name.
@@ -63,7 +78,10 @@ func (c *Core) receiveJoin(v *neighbour, m *Join) {
 		c.members.rate.add(c.now, 1)
 	}
 	c.members.join(c.now, v, c.p.MaxMembers)
-	c.members.wait(c.now, v.id, true)
+	if e := c.members.of[v.id]; e != nil {
+		e.met = int(m.Met)
+	}
+	c.members.wait(c.now, v.id, m.NeedHeader)
 	if !c.pacesAll() {
 		c.greet(v)
 	}
@@ -106,7 +124,7 @@ func (c *Core) rescue() {
 			c.expectPushes(v, c.p.SeedChunks)
 			c.send(v, &Rescue{Object: c.cfg.Object, Have: c.mySummary()})
 		case c.known: // readers met us before it answered; now it is needed
-			c.send(v, &Join{Object: c.cfg.Object})
+			c.send(v, &Join{Object: c.cfg.Object, NeedHeader: !c.known})
 		}
 	}
 	c.emit(WantPeers{})
@@ -124,6 +142,9 @@ func (c *Core) receiveRescue(v *neighbour, m *Rescue) {
 	c.notHad(v, m.Have)
 	c.members.join(c.now, v, c.p.MaxMembers)
 	c.members.heard(c.now, v.id)
+	if e := c.members.of[v.id]; e != nil {
+		e.met = 0
+	}
 	c.members.wait(c.now, v.id, len(m.Have) == 0)
 	if v.doubted {
 		c.members.last(v.id)

@@ -99,7 +99,7 @@ func TestSeedTellsHowReadersLeave(t *testing.T) {
 
 	c, mem := newLonely(t, 128<<10)
 	h := mem.tree.Header()
-	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+	c.Join(0, []Introduction{{Peer: duoPeer(1)}}, nil)
 	c.Receive(50*time.Millisecond, c.neighbours[0].id, &Welcome{Header: &h, Silent: true})
 	if !c.departures.inSilence() {
 		t.Error("the reader was told in vain")

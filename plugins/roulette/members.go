@@ -29,6 +29,7 @@ type member struct {
 	heard  time.Duration
 	gone   bool
 
+	met     int  // others that it was named by somebody else
 	thanked bool // by a reader, for what it gave
 
 	waits  bool          // for WELCOME

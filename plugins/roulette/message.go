@@ -113,8 +113,10 @@ func (c *clock) Clock() *Timing { return &c.Timing }
 // Join asks a seed (or a tracker) for WELCOME: the first message of a reader.
 type Join struct {
 	clock
-	Object chunker.ObjectID
-	Grant  []byte // filled in by the driver; nil or GrantSize bytes
+	Object     chunker.ObjectID
+	NeedHeader bool   // the sender does not know the object's header
+	Met        uint8  // readers that somebody else named to the sender: it needs fewer
+	Grant      []byte // filled in by the driver; nil or GrantSize bytes
 }
 
 // Welcome answers Join and Rescue. Header is left out when the seed must be lean.

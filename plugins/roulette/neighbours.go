@@ -108,11 +108,12 @@ func (c *Core) single(v *neighbour) {
 }
 
 // introduced meets as many of the peers that by named as there is room for and greets them.
-func (c *Core) introduced(by *neighbour, peers []Introduction) {
+func (c *Core) introduced(by *neighbour, peers []Introduction) { c.greetAll(c.meetAll(by, peers)) }
+
+func (c *Core) meetAll(by *neighbour, peers []Introduction) (fresh []*neighbour) {
 	if c.done || c.left {
-		return
+		return nil
 	}
-	var fresh []*neighbour
 	for _, in := range peers {
 		if len(c.neighbours) >= c.p.MaxDegree && !c.makeRoom() {
 			break
@@ -121,6 +122,10 @@ func (c *Core) introduced(by *neighbour, peers []Introduction) {
 			fresh = append(fresh, v)
 		}
 	}
+	return fresh
+}
+
+func (c *Core) greetAll(fresh []*neighbour) {
 	for j, v := range fresh {
 		if c.p.Profile == ProfileClassic {
 			c.firstHandshake(v)

@@ -87,7 +87,7 @@ type Params struct {
 func Tuned() Params {
 	return Params{
 		Profile:   ProfileTuned,
-		MinDegree: 12, MaxDegree: 18, SeekEvery: 100 * time.Millisecond,
+		MinDegree: 10, MaxDegree: 16, SeekEvery: 100 * time.Millisecond,
 		MaxTable: 40, DeadAfter: 3 * time.Second, Resends: 2, HelloRetry: 350 * time.Millisecond,
 		Tab: 2400, TabFraction: 0.9,
 		WindowBlocks: 14, WindowChunks: 6, WindowTime: 160 * time.Millisecond, QueueMost: 30 * time.Millisecond, QueueLeast: 6, PerNeighbour: 1, MaxQueue: 1024, Endgame: 8, Ahead: 1,

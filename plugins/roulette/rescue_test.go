@@ -9,7 +9,7 @@ import (
 // answer is taken, whatever was given up before, and the seed is asked again as soon as it may be, not at the next rescue.
 func TestRescueTakesWhatItBrings(t *testing.T) {
 	c, mem := newLonely(t, 128<<10)
-	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+	c.Join(0, []Introduction{{Peer: duoPeer(1)}}, nil)
 	seed := c.neighbours[0].id
 	c.Receive(50*time.Millisecond, seed, &Welcome{})
 	rescued, asked := time.Duration(0), time.Duration(0)

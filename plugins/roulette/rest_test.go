@@ -98,13 +98,13 @@ func TestWhoseSeedFellSilentMayJoinAgain(t *testing.T) {
 			for k := range test.others { // who is alone takes whoever there is
 				c.Accept(0, duoPeer(k+2))
 			}
-			c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+			c.Join(0, []Introduction{{Peer: duoPeer(1)}}, nil)
 			test.ends(c, c.byAddr[duoPeer(1).Addr])
 			c.AddPeers(time.Second, []Introduction{{Peer: duoPeer(1)}})
 			if c.byAddr[duoPeer(1).Addr] != nil {
 				t.Fatal("met again at once")
 			}
-			c.Join(time.Second, []Introduction{{Peer: duoPeer(1)}})
+			c.Join(time.Second, []Introduction{{Peer: duoPeer(1)}}, nil)
 			if v := c.byAddr[duoPeer(1).Addr]; (v != nil && v.seed) != test.back {
 				t.Errorf("a seed again: %v, want %v", !test.back, test.back)
 			}

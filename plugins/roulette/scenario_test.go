@@ -87,7 +87,7 @@ func (s *scenario) run(f []string) {
 	case "new": // new PROFILE SIZE [have=a-b,...] [seed] [quiet] [literal] [rescue=TIME]
 		s.start(arg(1), f[2:])
 	case "join":
-		s.core.Join(s.now, []Introduction{{Peer: namedPeer(arg(1))}})
+		s.core.Join(s.now, []Introduction{{Peer: namedPeer(arg(1))}}, nil)
 	case "meet":
 		var in []Introduction
 		for _, name := range f[1:] {

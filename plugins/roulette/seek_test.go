@@ -20,7 +20,7 @@ func TestWhoIsRecommended(t *testing.T) {
 		{"by who is done, some have", 3, 0, 4, true},
 	} {
 		c, _ := newLonely(t, 128<<10)
-		c.Join(0, []Introduction{{Peer: duoPeer(9)}})
+		c.Join(0, []Introduction{{Peer: duoPeer(9)}}, nil)
 		c.adoptHeader(c.neighbours[0], c.cfg.Content.(*memContent).tree.Header())
 		for k := range 5 {
 			id, ok := c.Accept(0, duoPeer(k+1))

@@ -173,7 +173,7 @@ func TestWhoseThanksCount(t *testing.T) {
 // A reader thanks for what was proved, few at a time, and a giver again for as much as it was thanked for in all; its seeds it does not thank.
 func TestThanksAreForWhatWasProved(t *testing.T) {
 	c, _ := newLonely(t, 128<<10)
-	c.Join(0, []Introduction{{Peer: duoPeer(1)}})
+	c.Join(0, []Introduction{{Peer: duoPeer(1)}}, nil)
 	seed := c.neighbours[0]
 	for k := range MaxThanks + 2 {
 		id, ok := c.Accept(0, transport.Peer{ID: transport.PeerID{byte(k + 2)}, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(k), 2}), 7000)})

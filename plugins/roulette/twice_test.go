@@ -27,7 +27,7 @@ func TestOneKeyOneNeighbour(t *testing.T) {
 		}
 		return ids, dropped
 	}
-	c.Join(0, []Introduction{at(1), at(2), at(3)})
+	c.Join(0, []Introduction{at(1), at(2), at(3)}, nil)
 	ids, _ := connects()
 	if len(ids) != 3 {
 		t.Fatalf("%d addresses of 3 are dialled", len(ids))

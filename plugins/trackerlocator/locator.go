@@ -119,12 +119,15 @@ func addHolder(found *peer.Found, seen map[netip.AddrPort]int, i int, p tracker.
 	if at, ok := seen[addr]; ok {
 		if h := &found.Holders[at]; h.ID == p.ID && h.Object == p.Object {
 			h.Ticket += "," + ticket
+			if h.Reading && !p.Reading { // who has it all speaks more
+				h.Reading, h.Transports = false, p.Transports
+			}
 			return
 		}
 	}
 	seen[addr] = len(found.Holders)
 	found.Holders = append(found.Holders, peer.Holder{
-		Peer:   transport.Peer{ID: p.ID, Addr: addr, Transports: p.Transports, Ticket: ticket, Token: p.Token},
+		Peer:   transport.Peer{ID: p.ID, Addr: addr, Transports: p.Transports, Ticket: ticket, Token: p.Token, Reading: p.Reading},
 		Object: p.Object,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/internal/testenv"
 	"nt/peer"
@@ -40,7 +42,13 @@ func (n *fakeNotary) Counters() map[string]int64 { return nil }
 // startTracker returns a tracker's address and every body it was sent.
 func startTracker(t *testing.T, notary tracker.Notary) (addr string, bodies *bytes.Buffer) {
 	t.Helper()
-	tr, err := tracker.New(tracker.Config{Store: memory.New(memory.Config{}), AllowPrivate: true, Notary: notary})
+	return startTrackerWith(t, tracker.Config{Notary: notary})
+}
+
+func startTrackerWith(t *testing.T, cfg tracker.Config) (addr string, bodies *bytes.Buffer) {
+	t.Helper()
+	cfg.Store, cfg.AllowPrivate = memory.New(memory.Config{}), true
+	tr, err := tracker.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +140,67 @@ func TestN9_N10_SeveralTrackersAreMerged(t *testing.T) {
 	}
 	if found.FirstOutage.IsZero() {
 		t.Error("the second lookup knows no first outage")
+	}
+}
+
+// fetching is a rendezvous at which the peer of a key, with a session from addr, is after everything.
+type fetching struct {
+	key  ed25519.PrivateKey
+	addr netip.AddrPort
+}
+
+func (f fetching) id() transport.PeerID { return transport.PeerID(f.key.Public().(ed25519.PublicKey)) }
+
+func (fetching) Key() transport.PeerID { return transport.PeerID{1} }
+func (f fetching) Endpoint(id transport.PeerID) (netip.AddrPort, bool) {
+	return f.addr, id == f.id()
+}
+func (f fetching) After(chunker.ObjectID, int, netip.AddrPort, *rand.Rand) []transport.PeerID {
+	return []transport.PeerID{f.id()}
+}
+
+// TestWhoIsFetchingIsToldFromHolders: a peer that one tracker calls a holder and another fetching is a holder, whichever is asked first.
+func TestWhoIsFetchingIsToldFromHolders(t *testing.T) {
+	reader := fetching{ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)), netip.MustParseAddrPort("127.0.0.1:7070")}
+	other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32))
+	a, _ := startTracker(t, nil)
+	b, _ := startTrackerWith(t, tracker.Config{Rendezvous: reader})
+	ctx := context.Background()
+	item := announcement(t, other, "http://example.org/page")
+	reads := func(trackers ...string) map[transport.PeerID]bool {
+		t.Helper()
+		found, err := newLocator(t, nil, 0, trackers...).Lookup(ctx, item.Statement.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reading := map[transport.PeerID]bool{}
+		for _, h := range found.Holders {
+			if _, twice := reading[h.ID]; twice {
+				t.Errorf("%v is named twice: %+v", h.ID, found.Holders)
+			}
+			reading[h.ID] = h.Reading
+			if !h.Reading && !h.Speaks("http") {
+				t.Errorf("a holder speaks %v, and announced http as well", h.Transports)
+			}
+		}
+		return reading
+	}
+	if _, err := newLocator(t, other, 7071, a, b).Announce(ctx, []peer.Announcement{item}); err != nil {
+		t.Fatal(err)
+	}
+	holder := transport.PeerID(other.Public().(ed25519.PublicKey))
+	for _, trackers := range [][]string{{a, b}, {b, a}} {
+		if got := reads(trackers...); len(got) != 2 || got[holder] || !got[reader.id()] {
+			t.Errorf("who reads: %v, want %v of two", got, reader.id())
+		}
+	}
+	if _, err := newLocator(t, reader.key, 7070, a).Announce(ctx, []peer.Announcement{announcement(t, reader.key, "http://example.org/page")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, trackers := range [][]string{{a, b}, {b, a}} {
+		if got := reads(trackers...); len(got) != 2 || got[holder] || got[reader.id()] {
+			t.Errorf("who reads: %v, want nobody of two", got)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"nt/chunker"
 	"nt/internal/resource"
 	"nt/tracker"
 	"nt/transport"
@@ -186,6 +187,11 @@ func (c *Client) udpAddr(ctx context.Context) (netip.AddrPort, error) {
 	defer c.mu.Unlock()
 	c.udp = addr
 	return addr, nil
+}
+
+// TopicOf is what a session with the tracker's rendezvous calls an object.
+func (c *Client) TopicOf(object chunker.ObjectID) [32]byte {
+	return tracker.TopicOf(c.base.User.Username(), object)
 }
 
 // Rendezvous returns where the tracker's UDP sessions are, and their key; nil if it has none.

@@ -148,3 +148,13 @@ func TestFindFallsBackToHTTP(t *testing.T) {
 		t.Errorf("a tracker that is gone: %v", err)
 	}
 }
+
+// TestTopicsAreMadeWithTheTrackersToken, which its address carries.
+func TestTopicsAreMadeWithTheTrackersToken(t *testing.T) {
+	object := storetest.Object("object")
+	for addr, token := range map[string]string{"127.0.0.1:1": "", "sesame@127.0.0.1:1": "sesame", "https://sesame@127.0.0.1:1": "sesame"} {
+		if got := open(t, Config{Addr: addr}).TopicOf(object); got != tracker.TopicOf(token, object) {
+			t.Errorf("%s: %x", addr, got)
+		}
+	}
+}

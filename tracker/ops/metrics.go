@@ -86,6 +86,7 @@ func (p *Pages) wireMetrics(b io.Writer) {
 	}
 	s := p.cfg.Sessions()
 	metric(b, "gauge", "udp_sessions", "UDP sessions open.", plain(s.Open))
+	metric(b, "gauge", "fetching", "Peers fetching an object at the moment, counted for each object.", plain(s.Fetching))
 	metric(b, "counter", "udp_datagrams_total", "Datagrams of the rendezvous.", fmt.Sprintf(`{direction="in"} %d`, s.In), fmt.Sprintf(`{direction="out"} %d`, s.Out))
 	metric(b, "counter", "udp_refused_total", "Datagrams of the rendezvous refused.", plain(s.Refused))
 	metric(b, "counter", "introductions_total", "Introductions given.", plain(s.Introduces))

@@ -34,6 +34,7 @@ type Config struct {
 // Sessions is what the UDP rendezvous did.
 type Sessions struct {
 	Open                int
+	Fetching            int    // peers and objects that they say they are after
 	In, Out             uint64 // datagrams
 	Refused, Introduces uint64
 }

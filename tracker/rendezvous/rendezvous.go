@@ -1,5 +1,5 @@
 // Package rendezvous owns the tracker's UDP side: sessions that peers keep open,
-// the address each comes from, and introductions between them (F43). It shares its port
+// the address each comes from, introductions between them (F43), and what they are after at this moment. It shares its port
 // number and key with the tracker, and knows nothing of what peers hold.
 package rendezvous
 
@@ -8,10 +8,13 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
+	"nt/internal/crowd"
 	"nt/transport"
 	"nt/transport/wire"
 )
@@ -41,7 +44,16 @@ type Config struct {
 
 // Server accepts sessions from peers and introduces them to each other. It is
 // safe for concurrent use.
-type Server struct{ node *wire.Node }
+type Server struct {
+	node *wire.Node
+	now  func() time.Time
+
+	mu    sync.Mutex
+	after *crowd.Table[transport.PeerID]
+}
+
+// maxAfter bounds who is remembered to be after something, 230 bytes each where many are after the same, 420 where each is alone.
+const maxAfter = 1 << 15
 
 // New starts a server on conf.Conn.
 func New(conf Config) (*Server, error) {
@@ -51,15 +63,54 @@ func New(conf Config) (*Server, error) {
 	if conf.MaxPerGroup == 0 {
 		conf.MaxPerGroup = DefaultPerGroup
 	}
+	if conf.Now == nil {
+		conf.Now = time.Now
+	}
+	s := &Server{now: conf.Now, after: crowd.New[transport.PeerID](maxAfter)}
 	node, err := wire.Listen(wire.Config{
 		Conn: conf.Conn, Key: conf.Key, Allowed: conf.Allowed, MaxSessions: conf.MaxSessions, MaxPerGroup: conf.MaxPerGroup,
 		Idle: Idle, Now: conf.Now, Log: conf.Log,
-		Accept: func(*wire.Session) bool { return true }, Query: conf.Query,
+		Accept: func(*wire.Session) bool { return true }, Query: conf.Query, After: s.heard,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the rendezvous: %w", err)
 	}
-	return &Server{node}, nil
+	s.node = node
+	return s, nil
+}
+
+// heard notes what a peer says that it is after.
+func (s *Server) heard(from *wire.Session, topic [32]byte, is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if is {
+		s.after.Join(s.now(), topic, from.Peer(), transport.NetworkGroup(from.Addr().Addr()))
+	} else {
+		s.after.Leave(topic, from.Peer())
+	}
+}
+
+// After returns up to k peers that are after a topic at this moment and have an open session, one of each address they come from;
+// not who comes from the address but.
+func (s *Server) After(topic [32]byte, k int, but netip.AddrPort, rnd *rand.Rand) []transport.PeerID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[netip.AddrPort]bool{but: true}
+	return s.after.Pick(s.now(), topic, k, rnd, func(id transport.PeerID) bool {
+		addr, ok := s.Endpoint(id)
+		if !ok || seen[addr] {
+			return false
+		}
+		seen[addr] = true
+		return true
+	})
+}
+
+// Fetching is how many are remembered to be after something, counted for each thing.
+func (s *Server) Fetching() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.after.Len()
 }
 
 // Key returns the key that sessions with the server are authenticated to.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -75,6 +77,86 @@ func TestF43_EndpointAndIntroduction(t *testing.T) {
 	await(t, func() bool { _, ok := s.Endpoint(b.ID()); return !ok })
 }
 
+// after is who the server would name to somebody at the address but.
+func after(s *Server, topic [32]byte, k int, but netip.AddrPort) []transport.PeerID {
+	return s.After(topic, k, but, rand.New(rand.NewPCG(1, 2)))
+}
+
+// TestWhoSaysThatItIsAfterATopicIsNamedForIt, until it says that it has enough or its session ends.
+func TestWhoSaysThatItIsAfterATopicIsNamedForIt(t *testing.T) {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{Conn: c, Key: key(9)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	one, two, nobody := [32]byte{1}, [32]byte{2}, netip.MustParseAddrPort("192.0.2.1:1")
+	var nodes [3]*wire.Node
+	var sessions [3]*wire.Session
+	for i := range nodes {
+		nodes[i] = wiretest.Node(t, byte(i+1), wire.Config{})
+		if sessions[i], err = nodes[i].Dial(within(t), addrOf(c.LocalAddr()), s.Key(), wire.Token{}, wire.ChannelDatagram, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := nodes[0], nodes[1]
+	for _, i := range []int{0, 1} {
+		if err := sessions[i].After(one, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sessions[2].After(two, true)
+	await(t, func() bool { return len(after(s, one, 8, nobody)) == 2 && len(after(s, two, 8, nobody)) == 1 })
+	if got := after(s, one, 1, nobody); len(got) != 1 {
+		t.Errorf("%d are named, want 1", len(got))
+	}
+	if got := after(s, two, 8, nobody); !slices.Equal(got, []transport.PeerID{nodes[2].ID()}) {
+		t.Errorf("%v are named for the other topic", got)
+	}
+	if got := after(s, one, 8, addrOf(a.LocalAddr())); !slices.Equal(got, []transport.PeerID{b.ID()}) {
+		t.Errorf("%v are named to a, want b alone", got)
+	}
+	sessions[0].After(one, false)
+	await(t, func() bool { return slices.Equal(after(s, one, 8, nobody), []transport.PeerID{b.ID()}) })
+	sessions[1].Close()
+	await(t, func() bool { return len(after(s, one, 8, nobody)) == 0 })
+	if got := after(s, two, 8, nobody); len(got) != 1 {
+		t.Error("who left takes another with it")
+	}
+}
+
+// TestAnAddressIsNamedOnce: one host with many keys is not all that a newcomer hears of.
+func TestAnAddressIsNamedOnce(t *testing.T) {
+	ours, theirs := hoses()
+	s, err := New(Config{Conn: ours, Key: key(9)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	topic := [32]byte{1}
+	for n := range byte(2) {
+		socket := &hose{in: theirs.in, out: theirs.out, self: theirs.self, other: theirs.other, closed: make(chan struct{}), cut: make(chan struct{})}
+		node, err := wire.Listen(wire.Config{Conn: socket, Key: key(n + 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		session, err := node.Dial(within(t), addrOf(ours.self), s.Key(), wire.Token{}, wire.ChannelDatagram, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session.After(topic, true)
+		await(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.after.Len() == int(n)+1 })
+		close(socket.cut) // the session stays, since nobody says goodbye
+		node.Close()
+	}
+	if got := after(s, topic, 8, netip.AddrPort{}); len(got) != 1 || s.Stats().Sessions != 2 {
+		t.Errorf("%d are named, of %d sessions", len(got), s.Stats().Sessions)
+	}
+}
+
 // hose is one end of a wire in memory; the other end's datagrams come from addr.
 type hose struct {
 	in, out chan []byte
@@ -120,9 +202,9 @@ func (h *hose) SetDeadline(time.Time) error      { return nil }
 func (h *hose) SetReadDeadline(time.Time) error  { return nil }
 func (h *hose) SetWriteDeadline(time.Time) error { return nil }
 
-// crowd opens n sessions and returns the server that holds them and how many
+// holding opens n sessions and returns the server that holds them and how many
 // bytes each takes; nothing of the diallers is left.
-func crowd(t testing.TB, n int) (*Server, float64) {
+func holding(t testing.TB, n int) (*Server, float64) {
 	t.Helper()
 	a, b := hoses()
 	s, err := New(Config{Conn: a, Key: key(9), MaxPerGroup: n})
@@ -167,7 +249,7 @@ func heap() uint64 {
 }
 
 func TestSessionsAreLight(t *testing.T) {
-	s, each := crowd(t, 500)
+	s, each := holding(t, 500)
 	if each > 6<<10 {
 		t.Errorf("a session takes %.0f bytes", each)
 	}
@@ -177,7 +259,7 @@ func TestSessionsAreLight(t *testing.T) {
 // BenchmarkMemory measures the heap that 10,000 sessions take, each.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
-		_, each := crowd(b, 10_000)
+		_, each := holding(b, 10_000)
 		b.ReportMetric(each, "B/session")
 	}
 }

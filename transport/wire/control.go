@@ -22,6 +22,8 @@ import (
 //	STRANGER  07 | peer 32                  the receiver of INTRODUCE does not know that peer
 //	GRANT     08 | grant 20                 the receiver may make tokens for the sender's gate (introducers)
 //	SPARE     09                            BYE to this session only: the two have another
+//	AFTER     0a | topic 32                 the sender is after something: the receiver may name it to others who are
+//	ENOUGH    0b | topic 32                 it is no more
 const (
 	controlBye       = 0x01
 	controlConfirm   = 0x02
@@ -32,6 +34,8 @@ const (
 	controlStranger  = 0x07
 	controlGrant     = 0x08
 	controlSpare     = 0x09
+	controlAfter     = 0x0a
+	controlEnough    = 0x0b
 )
 
 // ErrStranger reports that an introducer does not know the peer asked for.
@@ -60,6 +64,10 @@ func (s *Session) control(p []byte, now time.Time) {
 		s.node.introduced(s, transport.PeerID(body[:32]), introduction{parseAddr(body[32:]), NATKind(body[50])}, now)
 	case p[0] == controlStranger && len(body) == 32:
 		s.node.answerIntroduction(s, transport.PeerID(body), introduction{})
+	case (p[0] == controlAfter || p[0] == controlEnough) && len(body) == 32:
+		if s.node.conf.After != nil {
+			s.node.conf.After(s, [32]byte(body), p[0] == controlAfter)
+		}
 	case p[0] == controlGrant && len(body) == GrantSize:
 		if g, ok := ParseGrant(body); ok {
 			s.mu.Lock()
@@ -74,6 +82,16 @@ func (s *Session) control(p []byte, now time.Time) {
 func (s *Session) KeepGranting() {
 	s.granting.Store(true)
 	s.giveGrant() // the sweep repeats it, should it be lost
+}
+
+// After tells the peer behind s, an introducer, that this node is after a topic, or no more: it may name us to others who are.
+// The topic means nothing to the wire. What gets lost is said again by who cares.
+func (s *Session) After(topic [32]byte, is bool) error {
+	word := byte(controlEnough)
+	if is {
+		word = controlAfter
+	}
+	return s.Send(channelControl, append([]byte{word}, topic[:]...))
 }
 
 func (s *Session) giveGrant() error {

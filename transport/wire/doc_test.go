@@ -42,6 +42,8 @@ func examples() map[string][]byte {
 		"STRANGER":  append([]byte{controlStranger}, peer[:]...),
 		"GRANT":     gate.grant(1, 7).AppendBinary([]byte{controlGrant}),
 		"SPARE":     {controlSpare},
+		"AFTER":     append([]byte{controlAfter}, peer[:]...),
+		"ENOUGH":    append([]byte{controlEnough}, peer[:]...),
 		"Query":     queryMsg{nonce, Token{}, []byte("question")}.append(nil)[:64],
 		"Answer":    answerMsg{nonce, token, v4, 0, 1, []byte("answer")}.append(nil),
 	}

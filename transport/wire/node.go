@@ -33,6 +33,9 @@ type Config struct {
 	// Query hears questions outside of sessions, and answers them with their Answer. It runs on
 	// the reading goroutine. nil answers none.
 	Query func(q *Query)
+	// After hears from sessions what their peers are after, or are after no more. It runs on the reading goroutine. nil hears
+	// nothing.
+	After func(s *Session, topic [32]byte, is bool)
 	// Allowed says whether datagrams may go to an address somebody else named
 	// (dials and introductions); nil allows every address.
 	Allowed func(netip.Addr) bool

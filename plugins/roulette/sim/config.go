@@ -26,6 +26,8 @@ type Config struct {
 	Over    int // bytes a datagram (Overhead)
 	// KnowUplink tells every core its uplink: the oracle to compare estimates with.
 	KnowUplink bool
+	// SeedAlone: the locator names the seed and nobody else, and knows nothing of the object, as it always is for the classic profile.
+	SeedAlone  bool
 	Without    roulette.Without
 	Silent     float64 // part of the readers that leave without BYE
 	FreeRiders float64 // part that serves nobody

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -44,9 +45,17 @@ func TestLargeObjectInACrowd(t *testing.T) {
 		t.Skip("a long simulation")
 	}
 	const size, readers, bound = 10 << 20, 24, 104.86 // the seed's and each reader's 100 kB/s
-	r := Run(Config{Seed: 1, Params: roulette.Tuned(), Size: size, Readers: readers, TimeMax: 10 * time.Minute})
-	t.Logf("%d of %d done, mean %.1f s, last %.1f s, %.3f received per byte, %.2f copies from the seed", r.Finished, r.Readers, r.Mean, r.Max, r.Received, r.SeedShare*readers)
-	if r.Finished != readers || r.Max > 1.34*bound || r.Received > 1.2 {
-		t.Errorf("%d of %d done, the last after %.1f s (%.2f times the bound), %.3f received per byte", r.Finished, r.Readers, r.Max, r.Max/bound, r.Received)
+	var lasts []float64
+	for seed := range uint64(3) {
+		r := Run(Config{Seed: 1 + seed, Params: roulette.Tuned(), Size: size, Readers: readers, TimeMax: 10 * time.Minute})
+		t.Logf("%d of %d done, mean %.1f s, last %.1f s, %.3f received per byte, %.2f copies from the seed", r.Finished, r.Readers, r.Mean, r.Max, r.Received, r.SeedShare*readers)
+		if r.Finished != readers || r.Received > 1.2 {
+			t.Errorf("%d of %d done, %.3f received per byte", r.Finished, r.Readers, r.Received)
+		}
+		lasts = append(lasts, r.Max)
+	}
+	slices.Sort(lasts)
+	if lasts[1] > 1.34*bound { // one straggler of 24 may come a tenth later
+		t.Errorf("the last was done after %.1f s in the middle one of three runs, %.2f times the bound", lasts[1], lasts[1]/bound)
 	}
 }

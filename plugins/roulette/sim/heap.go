@@ -11,6 +11,7 @@ const (
 	evBirth                        // a reader arrives
 	evSample                       // the pool is looked at
 	evKill                         // a reader vanishes
+	evSay                          // a reader tells the locator that it is fetching
 )
 
 // event is one thing that will happen. Equal times happen in the order of seq.

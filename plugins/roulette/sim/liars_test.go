@@ -110,7 +110,7 @@ func (w *liars) start() {
 	for i := range w.seeds {
 		in = append(in, roulette.Introduction{Peer: peerOf(int32(i + 1))})
 	}
-	w.reader.Join(w.now, in[:3])
+	w.reader.Join(w.now, in[:3], nil)
 	w.reader.AddPeers(w.now, in[3:])
 	w.after(-1)
 }

@@ -10,6 +10,7 @@ import (
 
 	"nt/chunker"
 	"nt/chunker/nois"
+	"nt/internal/crowd"
 	"nt/plugins/roulette"
 	"nt/transport"
 )
@@ -81,12 +82,13 @@ type World struct {
 	stats  roulette.Stats
 	done   []*host
 	watch  watch
+	crowd  *crowd.Table[int32]
 }
 
 // New prepares an experiment; host 0 is the seed.
 func New(cfg Config) *World {
 	cfg = cfg.withDefaults()
-	w := &World{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 1)), trace: 14695981039346656037}
+	w := &World{crowd: crowd.New[int32](1 << 14), cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 1)), trace: 14695981039346656037}
 	w.object = make([]byte, cfg.Size)
 	for i := 0; i+8 <= len(w.object); i += 8 {
 		binary.LittleEndian.PutUint64(w.object[i:], w.rng.Uint64())
@@ -132,6 +134,9 @@ func (w *World) addHost(seed, tyrant bool) *host {
 	if tyrant {
 		p = Tyrant()
 	}
+	if w.namesReaders() { // the locator's answer has the header
+		h.content.tree = chunker.NewTree(w.tree.Header())
+	}
 	if seed {
 		h.content.tree = w.tree
 		h.content.have.AddRange(nois.Interval{Start: 0, End: uint32(w.tree.Header().NumChunks())})
@@ -170,7 +175,12 @@ func (w *World) birth() {
 		w.pool++
 	}
 	w.alive++
-	h.core.Join(w.now, []roulette.Introduction{{Peer: peerOf(0)}})
+	if h.core.Done() { // an empty object: its header is all of it
+		w.complete(i)
+		return
+	}
+	w.ask(i)
+	w.sayLater(i)
 	w.after(i)
 }
 
@@ -208,8 +218,8 @@ func (w *World) after(i int32) {
 	if w.traced(h) {
 		w.cfg.Ages.State(&h.aged, w.now, h.core.Glance())
 	}
-	if alone { // a locator would name the seed again
-		h.core.Join(w.now, []roulette.Introduction{{Peer: peerOf(0)}})
+	if alone { // a locator is asked again
+		w.ask(i)
 		w.after(i)
 		return
 	}
@@ -233,6 +243,7 @@ func (w *World) complete(i int32) {
 		w.cfg.Ages.State(&h.aged, w.now, h.core.Glance())
 	}
 	h.doneAt = w.now
+	w.unsay(i)
 	if h.counts() {
 		w.pool--
 		w.done = append(w.done, h)
@@ -249,6 +260,7 @@ func (w *World) leave(i int32) {
 		return
 	}
 	h.gone = true
+	w.unsay(i)
 	w.alive--
 	if !h.silent {
 		h.core.Leave(w.now)
@@ -291,6 +303,8 @@ func (w *World) Step() bool {
 		w.sample()
 	case evKill:
 		w.leave(e.to)
+	case evSay:
+		w.say(e.to)
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"nt/chunker"
 	"nt/transport"
 	"nt/transport/wire"
 	"time"
@@ -53,8 +54,8 @@ func (n *Node) introducersFor(l *link) []*wire.Session {
 	if named.live() {
 		by = append(by, named.session)
 	}
-	for _, s := range n.introducers {
-		by = append(by, s)
+	for _, i := range n.introducers {
+		by = append(by, i.session)
 	}
 	for _, other := range l.swarm.links {
 		if other != named && other.live() {
@@ -133,8 +134,9 @@ func natWeight(err error) int {
 }
 
 // AddIntroducer keeps a session with a node that introduces peers, such as a
-// tracker's rendezvous, until the context ends. It returns when the session ends.
-func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transport.PeerID) error {
+// tracker's rendezvous, until the context ends. It returns when the session ends. topicOf is what the introducer calls an object that
+// is being fetched; nil if it is not to hear of any.
+func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transport.PeerID, topicOf func(chunker.ObjectID) [32]byte) error {
 	s, err := n.wire.Dial(ctx, addr, id, wire.Token{}, wire.ChannelDatagram, nil)
 	if err != nil {
 		return err
@@ -142,7 +144,7 @@ func (n *Node) AddIntroducer(ctx context.Context, addr netip.AddrPort, id transp
 	defer s.Close()
 	s.KeepAlive(15 * time.Second)
 	s.KeepGranting()
-	n.post(func() { n.introducers[id] = s })
+	n.post(func() { n.introducedBy(id, introducer{s, topicOf}) })
 	select {
 	case <-s.Done():
 		return s.Err()

@@ -11,7 +11,7 @@ import (
 // Whoever named a peer is asked first for the introduction, then trackers, then others; who has no session is asked nothing.
 func TestWhoNamedAPeerIntroduces(t *testing.T) {
 	named, tracker, other := new(wire.Session), new(wire.Session), new(wire.Session)
-	n := &Node{introducers: map[transport.PeerID]*wire.Session{{9}: tracker}}
+	n := &Node{introducers: map[transport.PeerID]introducer{{9}: {session: tracker}}}
 	s := &swarm{links: map[roulette.NeighbourID]*link{1: {session: other}, 2: {session: named}, 3: {}, 4: {session: new(wire.Session), closed: true}}}
 	for by, want := range map[roulette.NeighbourID][]*wire.Session{2: {named, tracker, other}, 1: {other, tracker, named}} {
 		got := n.introducersFor(&link{swarm: s, by: by})

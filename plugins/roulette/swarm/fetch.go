@@ -61,7 +61,7 @@ func (f *fetch) askPeers(now time.Duration) {
 }
 
 // offer gives the core the peers a locator named. The first few are asked as
-// seeds are: what a locator lists usually holds everything.
+// seeds are, for what a locator lists usually holds everything; who is fetching itself is greeted.
 func (f *fetch) offer(peers []transport.Peer, err error) {
 	n := f.swarm.node
 	now := n.now()
@@ -74,7 +74,7 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 	}
 	f.askAt = now + min(n.opts.AskWait<<min(f.asked, 8), askLongest)
 	f.asked++
-	var joins, rest []roulette.Introduction
+	var joins, readers, rest []roulette.Introduction
 	for _, p := range peers {
 		if !n.mayMeet(p) || f.foreign[p.ID] {
 			continue
@@ -82,13 +82,16 @@ func (f *fetch) offer(peers []transport.Peer, err error) {
 		if len(f.named) < maxNamed {
 			f.named[p.Addr] = p
 		}
-		if in := (roulette.Introduction{Peer: p, Token: p.Token}); len(joins) < joinAtOnce {
+		switch in := (roulette.Introduction{Peer: p, Token: p.Token}); {
+		case p.Reading:
+			readers = append(readers, in)
+		case len(joins) < joinAtOnce:
 			joins = append(joins, in)
-		} else {
+		default:
 			rest = append(rest, in)
 		}
 	}
-	f.swarm.core.Join(now, joins)
+	f.swarm.core.Join(now, joins, readers)
 	f.swarm.core.AddPeers(now, rest)
 	f.swarm.act()
 	f.checkForeign()
@@ -139,6 +142,7 @@ func (f *fetch) finish(err error) {
 	}
 	n := f.swarm.node
 	delete(n.fetching, f.swarm.object)
+	n.tellAfter(f.swarm.object, false)
 	n.later(func() { // after the core's present actions
 		f.swarm.leave()
 		f.done <- err
@@ -192,6 +196,7 @@ func (n *Node) begin(ctx context.Context, req transport.Request, done chan error
 		return f
 	}
 	f.askPeers(n.now())
+	n.tellAfter(req.Object, true)
 	if req.Arrivals != nil {
 		n.work.Go(func() { f.hearArrivals() })
 	}

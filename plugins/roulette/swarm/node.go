@@ -57,7 +57,8 @@ type Node struct {
 	strange     map[*wire.Session]bool     // the same, of peers that speak another wire
 	bannedKeys  map[transport.PeerID]bool
 	bannedAddrs map[netip.AddrPort]bool
-	introducers map[transport.PeerID]*wire.Session
+	introducers map[transport.PeerID]introducer
+	toldAfterAt time.Duration // when introducers were told last of all that is being fetched
 
 	toldSymmetric, toldForeign bool
 }
@@ -85,7 +86,7 @@ func newNode(opts Options, env transport.Env, conn net.PacketConn) (*Node, error
 	n := &Node{opts: opts, params: opts.Params, source: env.Source, log: env.Log, epoch: time.Now(),
 		events: make(chan func(), eventQueue), ledger: roulette.NewLedger(),
 		fetching: map[chunker.ObjectID]*swarm{}, serving: map[chunker.ObjectID]*swarm{}, links: map[*wire.Session]*link{}, pipes: map[*wire.Session]pipe{}, early: map[*wire.Session][][]byte{}, strange: map[*wire.Session]bool{},
-		bannedKeys: map[transport.PeerID]bool{}, bannedAddrs: map[netip.AddrPort]bool{}, introducers: map[transport.PeerID]*wire.Session{}}
+		bannedKeys: map[transport.PeerID]bool{}, bannedAddrs: map[netip.AddrPort]bool{}, introducers: map[transport.PeerID]introducer{}}
 	n.uplink = roulette.NewUplink(&n.params, opts.wireOverhead())
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -242,11 +243,12 @@ func (n *Node) housekeep() {
 			n.retire(id)
 		}
 	}
-	for id, s := range n.introducers {
-		if s.Err() != nil {
+	for id, i := range n.introducers {
+		if i.session.Err() != nil {
 			delete(n.introducers, id)
 		}
 	}
+	n.tellAgain(now)
 }
 
 // retire ends a serving swarm.

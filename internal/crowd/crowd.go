@@ -1,0 +1,206 @@
+// Package crowd owns the memory of who is after the same thing at this moment, and the choice of whom to name to who comes next:
+// what a tracker does for those who ask it within the same seconds. It knows neither what a topic stands for nor how anybody is
+// reached; time and chance are arguments. Safe for one goroutine.
+package crowd
+
+import (
+	"cmp"
+	"container/list"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	// Fresh is how long a newcomer is named before all others: who has just come has something by the time it is asked, and will
+	// be there for longest (docs/roulette.md, R1).
+	Fresh = 600 * time.Millisecond
+	// TTL is how long somebody is remembered who says no more.
+	TTL = 25 * time.Second
+	// PerTopic is how many of one topic are remembered. Who comes next takes the place of the first of the network group that has
+	// the most, lest one owner of many addresses pushes all others out.
+	PerTopic = 64
+	// PerMember is how many topics one member may be after.
+	PerMember = 128
+)
+
+// Topic is what members have in common: an object's name, here opaque.
+type Topic [32]byte
+
+// Table remembers the members of many topics.
+type Table[T comparable] struct {
+	most   int // members, over all topics
+	count  int
+	each   map[T]int               // topics of a member
+	topics map[Topic]*list.Element // of *topic[T]
+	order  *list.List              // the topic that nobody joined for longest first
+}
+
+type topic[T comparable] struct {
+	name    Topic
+	members []member[T] // in the order of coming; never empty
+}
+
+type member[T comparable] struct {
+	who   T
+	group netip.Prefix
+	since time.Time
+	heard time.Time
+}
+
+// New returns a table for so many members.
+func New[T comparable](most int) *Table[T] {
+	return &Table[T]{most: max(most, 1), each: map[T]int{}, topics: map[Topic]*list.Element{}, order: list.New()}
+}
+
+// Len is how many are remembered.
+func (t *Table[T]) Len() int { return t.count }
+
+func (t *Table[T]) of(name Topic) *topic[T] {
+	if e := t.topics[name]; e != nil {
+		return e.Value.(*topic[T])
+	}
+	return nil
+}
+
+// Join notes that who, of a network group, is after a topic, or still is. Of one topic PerTopic are kept; where all
+// topics together are too many, the topic that nobody joined for longest is forgotten. Who is after PerMember topics is
+// noted for no other.
+func (t *Table[T]) Join(now time.Time, name Topic, who T, group netip.Prefix) {
+	x := t.of(name)
+	if t.each[who] >= PerMember && (x == nil || x.index(who) < 0) {
+		return
+	}
+	if x == nil {
+		x = &topic[T]{name: name}
+		t.topics[name] = t.order.PushBack(x)
+	}
+	t.order.MoveToBack(t.topics[name])
+	if i := x.index(who); i >= 0 {
+		x.members[i].heard = now
+		return
+	}
+	x.members = append(x.members, member[T]{who, group, now, now})
+	t.count++
+	t.each[who]++
+	if len(x.members) > PerTopic {
+		t.sift(x, is(x.oldestOfMany()))
+	}
+	for t.count > t.most {
+		oldest := t.order.Front().Value.(*topic[T])
+		if oldest == x { // alone
+			t.keep(x, 1, len(x.members))
+			continue
+		}
+		t.keep(oldest, 0, 0)
+	}
+}
+
+func (x *topic[T]) index(who T) int {
+	return slices.IndexFunc(x.members, func(m member[T]) bool { return m.who == who })
+}
+
+// keep forgets all members of a topic but those from one place to another; a topic without any is forgotten.
+func (t *Table[T]) keep(x *topic[T], from, to int) {
+	for _, gone := range [][]member[T]{x.members[:from], x.members[to:]} {
+		t.count -= len(gone)
+		for _, m := range gone {
+			if t.each[m.who]--; t.each[m.who] == 0 {
+				delete(t.each, m.who)
+			}
+		}
+	}
+	if x.members = x.members[from:to]; len(x.members) == 0 {
+		t.order.Remove(t.topics[x.name])
+		delete(t.topics, x.name)
+	}
+}
+
+// sift forgets the members of a topic for whom gone holds.
+func (t *Table[T]) sift(x *topic[T], gone func(member[T]) bool) {
+	var stay, left []member[T]
+	for _, m := range x.members {
+		if gone(m) {
+			left = append(left, m)
+		} else {
+			stay = append(stay, m)
+		}
+	}
+	x.members = append(stay, left...)
+	t.keep(x, 0, len(stay))
+}
+
+// oldestOfMany is the first to come of the largest network group, of those the one that came first.
+func (x *topic[T]) oldestOfMany() T {
+	count := map[netip.Prefix]int{}
+	for _, m := range x.members {
+		count[m.group]++
+	}
+	at := 0
+	for i, m := range x.members {
+		if count[m.group] > count[x.members[at].group] {
+			at = i
+		}
+	}
+	return x.members[at].who
+}
+
+func is[T comparable](who T) func(member[T]) bool {
+	return func(m member[T]) bool { return m.who == who }
+}
+
+// Leave notes that who is after a topic no more.
+func (t *Table[T]) Leave(name Topic, who T) {
+	if x := t.of(name); x != nil {
+		t.sift(x, is(who))
+	}
+}
+
+// Pick returns up to k of those who are after a topic and may be named: first who came within Fresh, in random order, then the
+// others, the latest first; among the former each network group has its first before any has its second, lest one owner of many
+// addresses is all that a newcomer hears of. Who has not said anything for TTL is forgotten.
+func (t *Table[T]) Pick(now time.Time, name Topic, k int, rnd *rand.Rand, may func(T) bool) []T {
+	x := t.of(name)
+	if x == nil {
+		return nil
+	}
+	t.sift(x, func(m member[T]) bool { return now.Sub(m.heard) > TTL })
+	fresh := len(x.members)
+	for fresh > 0 && now.Sub(x.members[fresh-1].since) <= Fresh {
+		fresh--
+	}
+	order := byTurns(x.members[fresh:], rnd)
+	for i := fresh - 1; i >= 0; i-- {
+		order = append(order, x.members[i])
+	}
+	var out []T
+	for _, m := range order {
+		if len(out) == k {
+			break
+		}
+		if may(m.who) {
+			out = append(out, m.who)
+		}
+	}
+	return out
+}
+
+// byTurns returns members in random order, network groups in turn.
+func byTurns[T comparable](members []member[T], rnd *rand.Rand) []member[T] {
+	order := slices.Clone(members)
+	rnd.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	turn := make(map[netip.Prefix]int, len(order))
+	turns := make([]int, len(order))
+	at := make([]int, len(order))
+	for i, m := range order {
+		turns[i], at[i] = turn[m.group], i
+		turn[m.group]++
+	}
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(turns[a], turns[b]) })
+	sorted := make([]member[T], len(order))
+	for i, a := range at {
+		sorted[i] = order[a]
+	}
+	return sorted
+}
