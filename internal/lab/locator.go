@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -40,8 +39,10 @@ func (l *locator) topic() crowd.Topic { return crowd.Topic(l.world.Original.ID()
 // holders answers a node's question with who holds the object, and no more.
 func (l *locator) holders(n *Node) func(context.Context) ([]transport.Peer, error) {
 	return func(context.Context) (out []transport.Peer, _ error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		for _, h := range l.world.Holding() {
-			out = append(out, h.toldTo(n, false))
+			out = append(out, h.toldTo(n, h.grants(), false))
 		}
 		return out, nil
 	}
@@ -55,20 +56,21 @@ func (l *locator) peers(n *Node) func(context.Context) ([]transport.Peer, error)
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, x := range l.reading.Pick(time.Now(), l.topic(), locatorNames, l.rng, func(x *Node) bool { return x != n }) {
-			out = append(out, x.toldTo(n, true))
+			out = append(out, x.toldTo(n, x.granted, true))
 		}
 		return out, nil
 	}
 }
 
-// toldTo is the node as the locator names it to another.
-func (n *Node) toldTo(to *Node, reading bool) transport.Peer {
-	return transport.Peer{ID: peerID(n.Index), Addr: n.Addr(), Transports: []string{swarm.Name}, Token: n.vouch(to.Addr()), Reading: reading}
+// toldTo is the node as the locator names it to another, with a token from the grant that it gave.
+func (n *Node) toldTo(to *Node, grant wire.Grant, reading bool) transport.Peer {
+	token := grant.Token(to.Addr())
+	return transport.Peer{ID: peerID(n.Index), Addr: n.Addr(), Transports: []string{swarm.Name}, Token: token[:], Reading: reading}
 }
 
 // follow hears from a reader that it is fetching, until it leaves: its session with a tracker takes a round trip to open, and the word another
-// way. What it says in the end the locator hears unless it leaves without a word.
-func (l *locator) follow(n *Node) (end func()) {
+// way. Its grant comes with each word. What it says in the end the locator hears unless it leaves without a word.
+func (l *locator) follow(n *Node, grant func() wire.Grant) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -79,6 +81,7 @@ func (l *locator) follow(n *Node) (end func()) {
 			case <-time.After(wait):
 			}
 			l.mu.Lock()
+			n.granted = grant()
 			l.reading.Join(time.Now(), l.topic(), n, transport.NetworkGroup(n.Addr().Addr()))
 			l.mu.Unlock()
 		}
@@ -95,18 +98,14 @@ func (l *locator) follow(n *Node) (end func()) {
 	}
 }
 
-// voucher makes tokens that open a node's gate, as a tracker does whose answer to a join names the node.
-func voucher(n *swarm.Node) func(netip.AddrPort) []byte {
-	var mu sync.Mutex
-	var grant wire.Grant
+// everyMinute returns a grant that is a minute old at most: as seldom as that a tracker gets one (locator.mu).
+func everyMinute(fresh func() wire.Grant) func() wire.Grant {
 	var at time.Time
-	return func(to netip.AddrPort) []byte {
-		mu.Lock()
-		defer mu.Unlock()
+	var grant wire.Grant
+	return func() wire.Grant {
 		if now := time.Now(); at.IsZero() || now.Sub(at) > time.Minute {
-			grant, at = n.Grant(), now
+			grant, at = fresh(), now
 		}
-		t := grant.Token(to)
-		return t[:]
+		return grant
 	}
 }

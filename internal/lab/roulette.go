@@ -46,17 +46,18 @@ func openRoulette(n *Node, profile, wire string) (Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.vouch = voucher(tr.(*swarm.Node))
+	grant := tr.(*swarm.Node).Grant
 	c := &overTransport{node: n, tr: tr, peers: n.World.locator.peers(n)}
 	switch {
 	case n.Seed:
+		n.grants = everyMinute(grant)
 	case profile == "classic": // as the paper's readers, who knew the server and nothing else
 		c.peers = n.World.locator.holders(n)
 	default:
 		if err := n.Copy.Begin(n.World.Original.Tree.Header()); err != nil {
 			return nil, err
 		}
-		c.begun = func() func() { return n.World.locator.follow(n) }
+		c.begun = func() func() { return n.World.locator.follow(n, grant) }
 	}
 	return c, nil
 }

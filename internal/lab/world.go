@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nt/internal/simnet"
+	"nt/transport/wire"
 )
 
 // port is where every node serves, UDP and TCP.
@@ -42,8 +43,9 @@ type Node struct {
 	rng    *rand.Rand
 
 	client     Client
-	delay      time.Duration               // its part of the one-way delay
-	vouch      func(netip.AddrPort) []byte // of a node that the locator names: a token for somebody's address
+	delay      time.Duration     // its part of the one-way delay
+	grants     func() wire.Grant // of a node that holds the object and is named: what tokens for others' addresses are made of
+	granted    wire.Grant        // the same of a reader, as it gave it last (locator)
 	born, done time.Duration
 	starved    time.Duration // when it gave up, having served nobody
 	late       bool          // came after the test had ended: it only keeps the pool alive
