@@ -217,6 +217,9 @@ const lonely = 4
 func (c *Core) Join(now time.Duration, seeds, readers []Introduction) {
 	c.now = now
 	c.progress = now
+	if c.known && c.n <= fleetingChunks && len(seeds) > 0 {
+		readers = nil // gone before they could be asked
+	}
 	fresh := c.meetAll(nil, readers)
 	for _, s := range seeds {
 		if c.resting[s.Peer.Addr].why == ErrSilent && len(c.neighbours) <= lonely {
