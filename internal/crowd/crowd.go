@@ -13,14 +13,19 @@ import (
 )
 
 const (
-	// Fresh is how long a newcomer is named before all others: who has just come has something by the time it is asked, and will
-	// be there for longest (docs/roulette.md, R1).
-	Fresh = 600 * time.Millisecond
+	// Who has come within Fresh, or within freshPart of how long members stay if that is longer, is named before all others: it has
+	// something by the time it is asked, and will be there for longest (docs/roulette.md, R1).
+	Fresh     = 600 * time.Millisecond
+	freshPart = 0.15
+	// usualStay is how long members stay until one has left.
+	usualStay = 2 * time.Second
+	// stayWeight is how much of what is known of it each that leaves changes.
+	stayWeight = 0.1
 	// TTL is how long somebody is remembered who says no more.
 	TTL = 25 * time.Second
 	// PerTopic is how many of one topic are remembered. Who comes next takes the place of the first of the network group that has
 	// the most, lest one owner of many addresses pushes all others out.
-	PerTopic = 64
+	PerTopic = 256
 	// PerMember is how many topics one member may be after.
 	PerMember = 128
 )
@@ -40,6 +45,7 @@ type Table[T comparable] struct {
 type topic[T comparable] struct {
 	name    Topic
 	members []member[T] // in the order of coming; never empty
+	stay    time.Duration
 }
 
 type member[T comparable] struct {
@@ -73,7 +79,7 @@ func (t *Table[T]) Join(now time.Time, name Topic, who T, group netip.Prefix) {
 		return
 	}
 	if x == nil {
-		x = &topic[T]{name: name}
+		x = &topic[T]{name: name, stay: usualStay}
 		t.topics[name] = t.order.PushBack(x)
 	}
 	t.order.MoveToBack(t.topics[name])
@@ -151,13 +157,18 @@ func is[T comparable](who T) func(member[T]) bool {
 }
 
 // Leave notes that who is after a topic no more.
-func (t *Table[T]) Leave(name Topic, who T) {
-	if x := t.of(name); x != nil {
+func (t *Table[T]) Leave(now time.Time, name Topic, who T) {
+	x := t.of(name)
+	if x == nil {
+		return
+	}
+	if i := x.index(who); i >= 0 {
+		x.stay += time.Duration(stayWeight * float64(now.Sub(x.members[i].since)-x.stay))
 		t.sift(x, is(who))
 	}
 }
 
-// Pick returns up to k of those who are after a topic and may be named: first who came within Fresh, in random order, then the
+// Pick returns up to k of those who are after a topic and may be named: first who is fresh, in random order, then the
 // others, the latest first; among the former each network group has its first before any has its second, lest one owner of many
 // addresses is all that a newcomer hears of. Who has not said anything for TTL is forgotten.
 func (t *Table[T]) Pick(now time.Time, name Topic, k int, rnd *rand.Rand, may func(T) bool) []T {
@@ -166,16 +177,8 @@ func (t *Table[T]) Pick(now time.Time, name Topic, k int, rnd *rand.Rand, may fu
 		return nil
 	}
 	t.sift(x, func(m member[T]) bool { return now.Sub(m.heard) > TTL })
-	fresh := len(x.members)
-	for fresh > 0 && now.Sub(x.members[fresh-1].since) <= Fresh {
-		fresh--
-	}
-	order := byTurns(x.members[fresh:], rnd)
-	for i := fresh - 1; i >= 0; i-- {
-		order = append(order, x.members[i])
-	}
 	var out []T
-	for _, m := range order {
+	for _, m := range x.order(now, rnd) {
 		if len(out) == k {
 			break
 		}
@@ -184,6 +187,20 @@ func (t *Table[T]) Pick(now time.Time, name Topic, k int, rnd *rand.Rand, may fu
 		}
 	}
 	return out
+}
+
+// order is in which order members are named.
+func (x *topic[T]) order(now time.Time, rnd *rand.Rand) []member[T] {
+	within := max(Fresh, time.Duration(freshPart*float64(x.stay)))
+	fresh := len(x.members)
+	for fresh > 0 && now.Sub(x.members[fresh-1].since) <= within {
+		fresh--
+	}
+	order := byTurns(x.members[fresh:], rnd)
+	for _, m := range slices.Backward(x.members[:fresh]) {
+		order = append(order, m)
+	}
+	return order
 }
 
 // byTurns returns members in random order, network groups in turn.

@@ -54,7 +54,7 @@ func TestWhoLeftOrFellSilentIsNotNamed(t *testing.T) {
 	for i := range 4 {
 		c.Join(at(i), topicOf(1), i, group(byte(i)))
 	}
-	c.Leave(topicOf(1), 2)
+	c.Leave(at(5), topicOf(1), 2)
 	c.Join(at(20_000), topicOf(1), 1, group(1)) // says so again
 	if got := c.Pick(at(26_000), topicOf(1), 8, dice(), anybody); !slices.Equal(got, []int{1}) {
 		t.Errorf("named: %v, want 1 alone", got)
@@ -99,7 +99,7 @@ func TestBounded(t *testing.T) {
 			of, who := topicOf(rapid.IntRange(0, 40).Draw(t, "topic")), rapid.IntRange(0, 30).Draw(t, "who")
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0:
-				c.Leave(of, who)
+				c.Leave(at(now), of, who)
 			case 1:
 				got := c.Pick(at(now), of, 8, dice(), anybody)
 				if slices.Sort(got); len(got) > 8 || len(slices.Compact(got)) != len(got) {
@@ -157,7 +157,7 @@ func TestNobodyIsEverywhere(t *testing.T) {
 	if c.Len() != 1+PerMember || len(c.Pick(at(2), topicOf(0), 8, dice(), anybody)) != 1 {
 		t.Errorf("%d are remembered, want the first and %d of the second", c.Len(), PerMember)
 	}
-	c.Leave(topicOf(1), 2)
+	c.Leave(at(2), topicOf(1), 2)
 	c.Join(at(3), topicOf(0), 2, group(2))
 	if got := c.Pick(at(4), topicOf(0), 8, dice(), anybody); len(got) != 2 {
 		t.Errorf("%v are named, want both", got)
@@ -184,5 +184,33 @@ func TestOneNetworkDoesNotPushOthersOut(t *testing.T) {
 	}
 	if got := c.Pick(at(200), topicOf(1), 16, dice(), anybody); len(got) != 16 {
 		t.Errorf("%d named", len(got))
+	}
+}
+
+// TestWhoIsFreshDependsOnHowLongMembersStay: where all take 40 s, who came in the last half second has nothing to give.
+func TestWhoIsFreshDependsOnHowLongMembersStay(t *testing.T) {
+	c := New[int](1000)
+	for i := range 60 {
+		c.Join(at(0), topicOf(1), 1000+i, group(byte(i)))
+	}
+	for i := range 60 {
+		c.Leave(at(40_000), topicOf(1), 1000+i)
+	}
+	for i := range 60 { // four a second
+		c.Join(at(40_000+250*i), topicOf(1), i, group(byte(i)))
+	}
+	named := map[int]bool{}
+	for range 100 {
+		for _, who := range c.Pick(at(55_000), topicOf(1), 8, dice(), anybody) {
+			named[who] = true
+		}
+	}
+	for who := range 60 {
+		if fresh := 55_000-(40_000+250*who) <= 5900; named[who] && !fresh {
+			t.Errorf("one who came %d ms ago is named before those of the last 6 s", 15_000-250*who)
+		}
+	}
+	if first := c.Pick(at(55_000), topicOf(1), 24, dice(), anybody); len(first) != 24 || slices.Max(first) != 59 || slices.Min(first) > 40 {
+		t.Errorf("named: %v, want from all of the last 6 s", first)
 	}
 }

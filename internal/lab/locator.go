@@ -94,7 +94,7 @@ func (l *locator) follow(n *Node, grant func() wire.Grant) (end func()) {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.reading.Leave(l.topic(), n)
+		l.reading.Leave(time.Now(), l.topic(), n)
 	}
 }
 

@@ -42,6 +42,22 @@ func TestReadersThatALocatorNames(t *testing.T) {
 	}
 }
 
+// Who asks again meets no more than it is short of, lest slow links are full of greetings.
+func TestWhoKnowsEnoughGreetsNoMoreReaders(t *testing.T) {
+	p, mem := Tuned(), newMemContent(t, 64<<10)
+	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 2)), Object: mem.tree.Header().ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72)})
+	for i := range 3 {
+		var readers []Introduction
+		for j := range 8 {
+			readers = append(readers, Introduction{Peer: duoPeer(10 + 8*i + j)})
+		}
+		c.Join(0, []Introduction{{Peer: duoPeer(1)}}, readers)
+	}
+	if n := c.Degree(); n != p.MinDegree {
+		t.Errorf("%d neighbours, want %d", n, p.MinDegree)
+	}
+}
+
 // A seed names two to who was named eight by a tracker, and as many as ever to who is stuck all the same; the header goes to who wants it.
 func TestWelcomeNamesFewToWhoWasNamedOthers(t *testing.T) {
 	w := newCrowd(t)

@@ -86,7 +86,7 @@ func (s *Server) heard(from *wire.Session, topic [32]byte, is bool) {
 	if is {
 		s.after.Join(s.now(), topic, from.Peer(), transport.NetworkGroup(from.Addr().Addr()))
 	} else {
-		s.after.Leave(topic, from.Peer())
+		s.after.Leave(s.now(), topic, from.Peer())
 	}
 }
 

@@ -52,7 +52,7 @@ func (w *World) say(i int32) {
 // unsay takes it back, when a reader is done or leaves and says so.
 func (w *World) unsay(i int32) {
 	if !w.hosts[i].silent {
-		w.crowd.Leave(crowd.Topic(w.id), i)
+		w.crowd.Leave(w.wall(), crowd.Topic(w.id), i)
 	}
 }
 
