@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"nt/internal/crowd"
 )
 
 const (
@@ -94,37 +96,17 @@ func shuffle(hs []Holder, rnd *mrand.Rand) {
 }
 
 // mixGroups orders holders so that every network group has its first before any
-// has its second (security row 13).
+// has its second (security row 13), each its fresh ones first.
 func mixGroups(hs []Holder, freshSince int64) []Holder {
-	type ranked struct {
-		h     Holder
-		turn  int
-		stale bool
-	}
-	list := make([]ranked, 0, len(hs))
-	for _, h := range hs {
-		list = append(list, ranked{h: h, stale: h.Announced < freshSince})
-	}
-	byFreshness := func(a, b ranked) int {
-		switch {
-		case a.stale == b.stale:
-			return 0
-		case b.stale:
-			return -1
-		}
+	fresh := slices.Clone(hs)
+	slices.SortStableFunc(fresh, func(a, b Holder) int { return cmp.Compare(stale(a, freshSince), stale(b, freshSince)) })
+	return crowd.ByTurns(fresh, func(h Holder) Group { return WideGroup(h.Addr.Addr()) })
+}
+
+// stale is 1 of who announced before a moment, else 0.
+func stale(h Holder, freshSince int64) int {
+	if h.Announced < freshSince {
 		return 1
 	}
-	slices.SortStableFunc(list, byFreshness)
-	turns := make(map[Group]int, len(hs))
-	for i := range list {
-		g := WideGroup(list[i].h.Addr.Addr())
-		list[i].turn = turns[g]
-		turns[g]++
-	}
-	slices.SortStableFunc(list, func(a, b ranked) int { return cmp.Compare(a.turn, b.turn) })
-	out := make([]Holder, len(list))
-	for i := range list {
-		out[i] = list[i].h
-	}
-	return out
+	return 0
 }

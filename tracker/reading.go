@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"nt/chunker"
+	"nt/internal/crowd"
 )
 
 // Who asks for the same at the same time is named beside the holders (docs/adr/0038): a crowd finds itself at its tracker, a round
@@ -15,8 +16,6 @@ import (
 // the tracker, which prove their key and their address, so that nobody is sent to who did not ask for it.
 
 const (
-	// maxReading of the peers in an answer are fetching the object themselves, and no more than half of what was asked for.
-	maxReading = 8
 	// readingObjects is of how many versions of a page readers are looked for.
 	readingObjects = 4
 )
@@ -27,13 +26,13 @@ type named struct {
 	reading bool // it is fetching the object itself
 }
 
-// readers returns who is fetching what the chosen holders, or else the statements, speak of, and as many of these holders as there
+// readers returns who is fetching what the chosen holders, or else the statements, speak of, no more than half of what was asked for, and as many of these holders as there
 // is room for beside them. Who has everything gets none.
 func (t *Tracker) readers(asker netip.AddrPort, chosen []Holder, statements LoggedList, req LookupRequest, rnd *mrand.Rand) ([]named, []Holder) {
 	if req.Complete {
 		return nil, nil
 	}
-	reading := t.reading(asker, chosen, versions(chosen, statements), min(maxReading, req.Want/2), rnd)
+	reading := t.reading(asker, chosen, versions(chosen, statements), min(crowd.Names, req.Want/2), rnd)
 	return reading, fewer(chosen, req.Want-len(reading))
 }
 

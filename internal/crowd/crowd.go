@@ -4,7 +4,6 @@
 package crowd
 
 import (
-	"cmp"
 	"container/list"
 	"math/rand/v2"
 	"net/netip"
@@ -23,6 +22,10 @@ const (
 	stayWeight = 0.1
 	// TTL is how long somebody is remembered who says no more.
 	TTL = 25 * time.Second
+	// SayEvery is how often a member says that it still is one: a word may be lost, and it is forgotten after TTL.
+	SayEvery = 10 * time.Second
+	// Names is how many of a topic are named to who asks.
+	Names = 8
 	// PerTopic is how many of one topic are remembered. Who comes next takes the place of the first of the network group that has
 	// the most, lest one owner of many addresses pushes all others out.
 	PerTopic = 256
@@ -196,28 +199,26 @@ func (x *topic[T]) order(now time.Time, rnd *rand.Rand) []member[T] {
 	for fresh > 0 && now.Sub(x.members[fresh-1].since) <= within {
 		fresh--
 	}
-	order := byTurns(x.members[fresh:], rnd)
+	order := slices.Clone(x.members[fresh:])
+	rnd.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	order = ByTurns(order, func(m member[T]) netip.Prefix { return m.group })
 	for _, m := range slices.Backward(x.members[:fresh]) {
 		order = append(order, m)
 	}
 	return order
 }
 
-// byTurns returns members in random order, network groups in turn.
-func byTurns[T comparable](members []member[T], rnd *rand.Rand) []member[T] {
-	order := slices.Clone(members)
-	rnd.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	turn := make(map[netip.Prefix]int, len(order))
-	turns := make([]int, len(order))
-	at := make([]int, len(order))
-	for i, m := range order {
-		turns[i], at[i] = turn[m.group], i
-		turn[m.group]++
+// ByTurns orders items so that every group has its first before any has its second; within a turn they stay as they are.
+func ByTurns[T any, G comparable](items []T, group func(T) G) []T {
+	var turns [][]T
+	had := make(map[G]int)
+	for _, item := range items {
+		g := group(item)
+		if had[g] == len(turns) {
+			turns = append(turns, nil)
+		}
+		turns[had[g]] = append(turns[had[g]], item)
+		had[g]++
 	}
-	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(turns[a], turns[b]) })
-	sorted := make([]member[T], len(order))
-	for i, a := range at {
-		sorted[i] = order[a]
-	}
-	return sorted
+	return slices.Concat(turns...)
 }

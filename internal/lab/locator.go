@@ -23,13 +23,6 @@ type locator struct {
 	rng     *rand.Rand
 }
 
-const (
-	// locatorNames is how many readers are named, as many as a tracker names.
-	locatorNames = 8
-	// sayEvery is how often a reader says that it is still fetching.
-	sayEvery = 10 * time.Second
-)
-
 func newLocator(w *World) *locator {
 	return &locator{world: w, reading: crowd.New[*Node](1 << 14), rng: rand.New(rand.NewPCG(w.Case.Seed, 3))}
 }
@@ -55,7 +48,7 @@ func (l *locator) peers(n *Node) func(context.Context) ([]transport.Peer, error)
 		out, _ := holders(ctx)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for _, x := range l.reading.Pick(time.Now(), l.topic(), locatorNames, l.rng, func(x *Node) bool { return x != n }) {
+		for _, x := range l.reading.Pick(time.Now(), l.topic(), crowd.Names, l.rng, func(x *Node) bool { return x != n }) {
 			out = append(out, x.toldTo(n, x.granted, true))
 		}
 		return out, nil
@@ -74,7 +67,7 @@ func (l *locator) follow(n *Node, grant func() wire.Grant) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
-		for wait := 3 * (n.delay + l.world.Case.Delay/2); ; wait = sayEvery {
+		for wait := 3 * (n.delay + l.world.Case.Delay/2); ; wait = crowd.SayEvery {
 			select {
 			case <-ctx.Done():
 				return

@@ -43,7 +43,9 @@ func await(t *testing.T, done func() bool) {
 	}
 }
 
-func TestF43_EndpointAndIntroduction(t *testing.T) {
+// startServer starts a server on loopback and returns its address as well.
+func startServer(t *testing.T) (*Server, netip.AddrPort) {
+	t.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +54,15 @@ func TestF43_EndpointAndIntroduction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
+	return s, addrOf(c.LocalAddr())
+}
+
+func TestF43_EndpointAndIntroduction(t *testing.T) {
+	s, at := startServer(t)
 	a := wiretest.Node(t, 1, wire.Config{})
 	b := wiretest.Node(t, 2, wire.Config{Accept: func(*wire.Session) bool { return true }})
-	toB, err := b.Dial(within(t), addrOf(c.LocalAddr()), s.Key(), wire.Token{}, wire.ChannelDatagram, nil)
+	toB, err := b.Dial(within(t), at, s.Key(), wire.Token{}, wire.ChannelDatagram, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +73,7 @@ func TestF43_EndpointAndIntroduction(t *testing.T) {
 	if _, ok := s.Endpoint(a.ID()); ok {
 		t.Error("a peer without a session has an endpoint")
 	}
-	toServer, err := a.Dial(within(t), addrOf(c.LocalAddr()), s.Key(), wire.Token{}, wire.ChannelDatagram, nil)
+	toServer, err := a.Dial(within(t), at, s.Key(), wire.Token{}, wire.ChannelDatagram, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,21 +91,14 @@ func after(s *Server, topic [32]byte, k int, but netip.AddrPort) []transport.Pee
 
 // TestWhoSaysThatItIsAfterATopicIsNamedForIt, until it says that it has enough or its session ends.
 func TestWhoSaysThatItIsAfterATopicIsNamedForIt(t *testing.T) {
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := New(Config{Conn: c, Key: key(9)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s, at := startServer(t)
 	one, two, nobody := [32]byte{1}, [32]byte{2}, netip.MustParseAddrPort("192.0.2.1:1")
 	var nodes [3]*wire.Node
 	var sessions [3]*wire.Session
+	var err error
 	for i := range nodes {
 		nodes[i] = wiretest.Node(t, byte(i+1), wire.Config{})
-		if sessions[i], err = nodes[i].Dial(within(t), addrOf(c.LocalAddr()), s.Key(), wire.Token{}, wire.ChannelDatagram, nil); err != nil {
+		if sessions[i], err = nodes[i].Dial(within(t), at, s.Key(), wire.Token{}, wire.ChannelDatagram, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

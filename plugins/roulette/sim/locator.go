@@ -11,13 +11,6 @@ import (
 // The locator of an experiment names the seed, and as a tracker does who is fetching at the moment (docs/adr/0038), and knows
 // the object's header. It costs nothing and answers at once; of readers it hears as late as a tracker would.
 
-const (
-	// locatorNames is how many readers are named, as many as a tracker names.
-	locatorNames = 8
-	// sayEvery is how often a reader says that it is still fetching.
-	sayEvery = 10 * time.Second
-)
-
 func (w *World) namesReaders() bool {
 	return !w.cfg.SeedAlone && w.cfg.Params.Profile == roulette.ProfileTuned
 }
@@ -26,7 +19,7 @@ func (w *World) namesReaders() bool {
 func (w *World) ask(i int32) {
 	var readers []roulette.Introduction
 	if w.namesReaders() {
-		for _, j := range w.crowd.Pick(w.wall(), crowd.Topic(w.id), locatorNames, w.rng, func(j int32) bool { return j != i }) {
+		for _, j := range w.crowd.Pick(w.wall(), crowd.Topic(w.id), crowd.Names, w.rng, func(j int32) bool { return j != i }) {
 			readers = append(readers, roulette.Introduction{Peer: peerOf(j)})
 		}
 	}
@@ -46,7 +39,7 @@ func (w *World) say(i int32) {
 		return
 	}
 	w.crowd.Join(w.wall(), crowd.Topic(w.id), i, transport.NetworkGroup(addrOf(i).Addr()))
-	w.events.push(event{at: w.now + sayEvery, kind: evSay, to: i})
+	w.events.push(event{at: w.now + crowd.SayEvery, kind: evSay, to: i})
 }
 
 // unsay takes it back, when a reader is done or leaves and says so.

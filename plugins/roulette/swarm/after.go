@@ -4,16 +4,13 @@ import (
 	"time"
 
 	"nt/chunker"
+	"nt/internal/crowd"
 	"nt/transport"
 	"nt/transport/wire"
 )
 
 // What introducers hear: which objects this node is fetching, so that they name it to who asks for the same (docs/adr/0038). A node
 // that serves nobody says nothing: it would be named in vain.
-
-// tellEvery is how often introducers are told again what is still being fetched: they forget after two times that, and a word
-// may be lost.
-const tellEvery = 10 * time.Second
 
 // introducer is a session with a node that introduces peers.
 type introducer struct {
@@ -50,7 +47,7 @@ func (n *Node) tellAfter(object chunker.ObjectID, is bool) {
 
 // tellAgain repeats what is being fetched, when it is time.
 func (n *Node) tellAgain(now time.Duration) {
-	if now-n.toldAfterAt < tellEvery {
+	if now-n.toldAfterAt < crowd.SayEvery {
 		return
 	}
 	n.toldAfterAt = now
