@@ -220,9 +220,7 @@ func (c *Core) Join(now time.Duration, seeds, readers []Introduction) {
 	if c.known && c.n <= fleetingChunks && len(seeds) > 0 {
 		readers = nil // gone before they could be asked
 	}
-	if c.p.Profile == ProfileTuned { // who asks a locator because nothing moves may know enough others
-		readers = readers[:min(len(readers), max(0, c.p.MinDegree-len(c.neighbours)))]
-	}
+	readers = readers[:min(len(readers), max(0, c.p.MinDegree-len(c.neighbours)))] // who asks because nothing moves may know enough others
 	fresh := c.meetAll(nil, readers)
 	for _, s := range seeds {
 		if c.resting[s.Peer.Addr].why == ErrSilent && len(c.neighbours) <= lonely {

@@ -78,9 +78,7 @@ func (c *Core) receiveJoin(v *neighbour, m *Join) {
 		c.members.rate.add(c.now, 1)
 	}
 	c.members.join(c.now, v, c.p.MaxMembers)
-	if e := c.members.of[v.id]; e != nil {
-		e.met = int(m.Met)
-	}
+	c.members.hasMet(v.id, int(m.Met))
 	c.members.wait(c.now, v.id, m.NeedHeader)
 	if !c.pacesAll() {
 		c.greet(v)
@@ -142,9 +140,7 @@ func (c *Core) receiveRescue(v *neighbour, m *Rescue) {
 	c.notHad(v, m.Have)
 	c.members.join(c.now, v, c.p.MaxMembers)
 	c.members.heard(c.now, v.id)
-	if e := c.members.of[v.id]; e != nil {
-		e.met = 0
-	}
+	c.members.hasMet(v.id, 0)
 	c.members.wait(c.now, v.id, len(m.Have) == 0)
 	if v.doubted {
 		c.members.last(v.id)

@@ -65,6 +65,13 @@ func (m *members) heard(now time.Duration, id NeighbourID) {
 	}
 }
 
+// hasMet notes how many others a member was named by somebody else.
+func (m *members) hasMet(id NeighbourID, n int) {
+	if e := m.of[id]; e != nil {
+		e.met = n
+	}
+}
+
 func (m *members) leave(id NeighbourID) {
 	if e := m.of[id]; e != nil {
 		e.gone = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -70,16 +71,12 @@ func TestIntroducersHearWhatIsFetched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	introducer, words := startIntroducer(t)
-	at := introducer.LocalAddr().(*net.UDPAddr).AddrPort()
-	keep, stop := context.WithCancel(t.Context())
-	defer stop()
+	meeter, words := startIntroducer(t)
+	at := meeter.LocalAddr().(*net.UDPAddr).AddrPort()
 	fetch := func(n byte, src transport.Source, early bool) (id transport.PeerID, cancel func()) {
 		node := startNode(t, n, "kcp", src)
-		meet := func() { go node.Transport.(*Node).AddIntroducer(keep, at, introducer.ID(), topicOf) }
 		if early {
-			meet()
-			awaitIntroducer(t, node.Transport.(*Node))
+			introduce(t, node.Transport.(*Node), at, meeter.ID())
 		}
 		ctx, end := context.WithCancel(t.Context())
 		var done sync.WaitGroup
@@ -93,8 +90,7 @@ func TestIntroducersHearWhatIsFetched(t *testing.T) {
 		})
 		<-begun
 		if !early {
-			meet()
-			awaitIntroducer(t, node.Transport.(*Node))
+			introduce(t, node.Transport.(*Node), at, meeter.ID())
 		}
 		return node.Peer.ID, func() { end(); done.Wait() }
 	}
@@ -117,16 +113,19 @@ func TestIntroducersHearWhatIsFetched(t *testing.T) {
 	}
 }
 
-func awaitIntroducer(t *testing.T, n *Node) {
+// introduce opens a node's session with an introducer, as AddIntroducer does.
+func introduce(t *testing.T, n *Node, at netip.AddrPort, id transport.PeerID) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		known := make(chan int, 1)
-		n.post(func() { known <- len(n.introducers) })
-		if <-known > 0 {
-			return
-		}
+	s, err := n.wire.Dial(t.Context(), at, id, wire.Token{}, wire.ChannelDatagram, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no session with the introducer")
+	known := make(chan struct{})
+	n.post(func() {
+		n.introducedBy(id, introducer{s, topicOf})
+		close(known)
+	})
+	<-known
 }
 
 // Who is named as fetching itself is greeted and not asked for WELCOME; the seed hears how many are.
