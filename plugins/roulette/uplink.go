@@ -43,6 +43,9 @@ const (
 	lossCap = 0.06
 	// lossKeep is how much of the past stays after a comparison.
 	lossKeep = 0.985
+	// maxBacklog is what a modem is taken to hold at most, in bytes, when its rate is first estimated. The queue that it would have if
+	// the rate had always been that is all that was ever sent too fast for it: gigabytes on a fast link (docs/adr/0039).
+	maxBacklog = 64 << 10
 	// minEvidence comparisons are wanted before anything is paced.
 	minEvidence = 4
 )
@@ -197,7 +200,7 @@ func (u *Uplink) setRate(r float64) {
 		u.backlog = 0
 		if !math.IsInf(r, 1) { // what the modem holds by now
 			k := int(math.Round(math.Log(r/gridLow) / math.Log(gridStep)))
-			u.backlog = float64(u.queues[min(max(k, 0), gridSize-1)]) * r
+			u.backlog = min(float64(u.queues[min(max(k, 0), gridSize-1)])*r, maxBacklog)
 		}
 	}
 	u.rate = r
