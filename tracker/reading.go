@@ -15,10 +15,8 @@ import (
 // trip earlier than at the seed, whose uplink has other things to carry. They are known by what they say in their sessions with
 // the tracker, which prove their key and their address, so that nobody is sent to who did not ask for it.
 
-const (
-	// readingObjects is of how many versions of a page readers are looked for.
-	readingObjects = 4
-)
+// readingObjects is of how many versions of a page readers are looked for.
+const readingObjects = 4
 
 // named is a peer of an answer.
 type named struct {
@@ -26,8 +24,8 @@ type named struct {
 	reading bool // it is fetching the object itself
 }
 
-// readers returns who is fetching what the chosen holders, or else the statements, speak of, no more than half of what was asked for, and as many of these holders as there
-// is room for beside them. Who has everything gets none.
+// readers returns who is fetching what the chosen holders, or else the statements, speak of, no more than half of what was
+// asked for, and as many of these holders as there is room for beside them. Who has everything gets none.
 func (t *Tracker) readers(asker netip.AddrPort, chosen []Holder, statements LoggedList, req LookupRequest, rnd *mrand.Rand) ([]named, []Holder) {
 	if req.Complete {
 		return nil, nil
