@@ -26,6 +26,7 @@ type Uplink struct {
 	rate    float64 // bytes/s; +Inf: no reason to pace
 	backlog float64 // bytes in the modem at rate
 	charged float64 // bytes accounted for in all
+	unheard unheard
 
 	queues [gridSize]float32 // seconds the modem would need, per candidate
 	loss   [gridSize]float32 // how badly each fits
@@ -54,9 +55,11 @@ const (
 const datagram = MaxMessage
 
 type sentRecord struct {
-	to     *link
-	sent   uint16
-	queues [gridSize]float32
+	to      *link
+	sent    uint16
+	at      time.Duration
+	charged float64
+	queues  [gridSize]float32
 }
 
 // echoRecord is the last echo a neighbour sent of a datagram of ours.
@@ -93,6 +96,7 @@ func (u *Uplink) drain(now time.Duration) {
 	if u.known > 0 {
 		return
 	}
+	u.unheard.forget(dt, u.charged)
 	for k := range u.queues {
 		u.queues[k] = max(0, u.queues[k]-float32(dt))
 	}
@@ -102,6 +106,9 @@ func (u *Uplink) drain(now time.Duration) {
 func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 	u.drain(now)
 	size := float64(n + u.overhead*(1+(n-1)/datagram))
+	if u.charged <= u.unheard.came {
+		u.unheard.since = now
+	}
 	u.charged += size
 	u.backlog += size
 	if u.known > 0 {
@@ -109,7 +116,7 @@ func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 	}
 	r := &u.log[u.next%logSize]
 	u.next++
-	r.to, r.sent = l, stamp
+	r.to, r.sent, r.at, r.charged = l, stamp, now, u.charged
 	cost := float32(size / gridLow)
 	for k := range u.queues {
 		u.queues[k] += cost
@@ -150,6 +157,11 @@ func (u *Uplink) echoed(l *link, sent, lag uint16) {
 		if r.to != l || r.sent != sent {
 			continue
 		}
+		since := u.at
+		if i > 1 {
+			since = u.log[(u.next-i+1)%logSize].at
+		}
+		u.unheard.heard(r.charged, since)
 		if l.last == nil {
 			l.last = new(echoRecord)
 		} else {
@@ -157,6 +169,9 @@ func (u *Uplink) echoed(l *link, sent, lag uint16) {
 		}
 		l.last.sent, l.last.lag, l.last.queues = sent, lag, r.queues
 		return
+	}
+	if u.next > logSize { // it was sent before all that the log has
+		u.unheard.heard(u.log[u.next%logSize].charged, u.log[(u.next+1)%logSize].at)
 	}
 }
 
@@ -209,7 +224,15 @@ func (u *Uplink) setRate(r float64) {
 // ready reports whether the modem's queue has room for another datagram of content.
 func (u *Uplink) ready(now time.Duration) bool {
 	u.drain(now)
-	return u.waiting() <= u.backlogMax
+	return u.waiting() <= u.backlogMax && u.held() == 0
+}
+
+// held is how many bytes too many are on their way without a word of what became of them.
+func (u *Uplink) held() float64 {
+	if u.known > 0 {
+		return 0
+	}
+	return u.unheard.tooMany(u.at, u.charged, u.seen < minEvidence)
 }
 
 // waiting is how long a datagram sent now would wait.
@@ -222,6 +245,9 @@ func (u *Uplink) waiting() time.Duration {
 
 // readyAt is when ready will be true.
 func (u *Uplink) readyAt() time.Duration {
+	if over := u.held(); over > 0 {
+		return u.at + time.Duration(over/gridLow*float64(time.Second)) + time.Microsecond
+	}
 	if over := u.waiting() - u.backlogMax; over > 0 {
 		return u.at + over + time.Microsecond
 	}
