@@ -13,7 +13,7 @@ type unheard struct {
 const (
 	// firstWindow is how many bytes may be on their way before anything is known (RFC 6928), and with nothing heard for silentFor.
 	firstWindow = 14600
-	silentFor   = 500 * time.Millisecond
+	silentFor   = 750 * time.Millisecond
 )
 
 // heard notes that all that had been charged up to a datagram has left; the next was sent at since.
