@@ -16,7 +16,8 @@ import (
 // with what each rate predicts; the rate whose predictions fit best is the estimate.
 // Idle times, bursts and other traffic need no special case, clocks need not
 // agree, and while nothing ever waits the highest rate fits as well as any, so
-// that nothing is paced before there is a reason.
+// that nothing is paced before there is a reason; unheard bounds what is on its
+// way meanwhile.
 type Uplink struct {
 	backlogMax time.Duration
 	overhead   int
