@@ -23,12 +23,15 @@ const (
 	// introduceLate is the same for a node that knows of no NAT yet: a slow link is likelier, and a
 	// round trip behind a full queue takes so long.
 	introduceLate   = 500 * time.Millisecond
-	strangerRetry   = 200 * time.Millisecond // until an introducer that did not know the peer is asked again
-	maxIntroducers  = 4                      // asked for one peer
-	maxCandidates   = 4                      // addresses dialled for one peer
-	symmetricGrace  = time.Second            // what is left to a direct dial when punching is hopeless
+	maxIntroducers  = 4           // asked for one peer
+	maxCandidates   = 4           // addresses dialled for one peer
+	symmetricGrace  = time.Second // what is left to a direct dial when punching is hopeless
 	punchesExpected = 4
 )
+
+// strangerRetries is when an introducer that did not know the peer is asked again, each after the one before: a peer that was heard of
+// a moment ago is still opening its own session there, and is known half a round trip after that; then a lost packet later.
+var strangerRetries = [...]time.Duration{50 * time.Millisecond, 150 * time.Millisecond}
 
 // punchFrom is a punch that came from an address nobody was dialling.
 type punchFrom struct {
@@ -171,16 +174,28 @@ func (a *attempt) dial(ctx context.Context, addr netip.AddrPort, token Token) bo
 func (a *attempt) ask(ctx context.Context, by *Session, again bool) {
 	a.run(func() event {
 		in, err := by.introduce(ctx, a.peer)
-		if again && errors.Is(err, ErrStranger) { // the peer's own session may be just opening there
+		if again && errors.Is(err, ErrStranger) {
 			a.next <- struct{}{} // one introducer is asked again, and says so once
-			select {
-			case <-ctx.Done():
-			case <-time.After(strangerRetry):
-				in, err = by.introduce(ctx, a.peer)
-			}
+			in, err = a.askAgain(ctx, by, err)
 		}
 		return event{intro: in, err: err, what: "through " + by.peer.Short()}
 	})
+}
+
+// askAgain asks an introducer to which the peer was a stranger, as err says.
+func (a *attempt) askAgain(ctx context.Context, by *Session, err error) (in introduction, _ error) {
+	for _, wait := range strangerRetries {
+		if !errors.Is(err, ErrStranger) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return in, err
+		case <-time.After(wait):
+			in, err = by.introduce(ctx, a.peer)
+		}
+	}
+	return in, err
 }
 
 func (a *attempt) run(f func() event) {

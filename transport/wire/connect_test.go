@@ -68,6 +68,24 @@ func TestF44_ConnectThroughAnIntroducer(t *testing.T) {
 	await(t, func() bool { return len(a.snapshot()) == 3 }) // the broken off dial leaves nothing behind
 }
 
+// A peer that was a stranger to its introducer a moment ago is introduced as soon as its own session there is open.
+func TestF44_StrangerIsAskedForAgain(t *testing.T) {
+	a, b, addr, toI, _ := triangle(t, func(*Session) bool { return true })
+	for name, x := range map[string]struct {
+		peer transport.PeerID
+		addr netip.AddrPort
+		err  error
+	}{
+		"known by now":     {b.ID(), addr, nil},
+		"still a stranger": {transport.PeerID{0: 1, 5: 7}, netip.AddrPort{}, ErrStranger},
+	} {
+		in, err := (&attempt{node: a, peer: x.peer}).askAgain(timeout(t), toI, ErrStranger)
+		if in.addr != x.addr || !errors.Is(err, x.err) {
+			t.Errorf("%s: %v, %v", name, in.addr, err)
+		}
+	}
+}
+
 func TestConnectFails(t *testing.T) {
 	a, b, _, toI, _ := triangle(t, nil)
 	_, err := a.Connect(timeout(t), transport.Peer{ID: transport.PeerID{0: 1, 5: 7}}, Token{}, ChannelDatagram, nil, toI)
