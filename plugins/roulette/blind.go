@@ -20,7 +20,8 @@ func (c *Core) blindChoice(v *neighbour, q *want) int {
 			return m
 		}
 		if c.cfg.Seed {
-			return c.leastServed(v, cand)
+			s := c.scarcity()
+			return c.leastServed(v, &s, cand)
 		}
 		return rarest(len(c.bits), cand, c.rarity(), c.rng)
 	}

@@ -80,7 +80,8 @@ func TestWithheldCopiesAreGivenAgain(t *testing.T) {
 			w.holds(v, rare, false)
 		}
 	}
-	if a, b := w.need(rare), w.need(rare+1); a >= b {
+	s := w.scarcity()
+	if a, b := s.need(rare), s.need(rare+1); a >= b {
 		t.Errorf("what the doubted alone have is needed by %d, other chunks by %d: the less the sooner", a, b)
 	}
 	reader := all[0]

@@ -21,8 +21,9 @@ func TestSeedGivesWhatIsLeftOfLeast(t *testing.T) {
 				if m.Chunk != 7 {
 					t.Errorf("the newcomer is given chunk %d", m.Chunk)
 				}
-				if w.need(7) != 1 || !w.byID[id].have.has(7) {
-					t.Errorf("need %d after it was given to one that is there", w.need(7))
+				scarce := w.scarcity()
+				if n := scarce.need(7); n != 1 || !w.byID[id].have.has(7) {
+					t.Errorf("need %d after it was given to one that is there", n)
 				}
 				return
 			}

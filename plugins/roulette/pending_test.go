@@ -34,9 +34,11 @@ func TestWhatIsOnItsWay(t *testing.T) {
 		if !crowd {
 			copies = 1
 		}
-		before := w.copies(50)
+		before := w.scarcity()
+		was := before.copies(50)
 		w.Receive(now, v.id, &Request{Have: told(w.Core, 3), Pending: told(w.Core, 50, 60)})
-		if got := w.copies(50) - before; got != copies {
+		after := w.scarcity()
+		if got := after.copies(50) - was; got != copies {
 			t.Errorf("crowd %t: what is on its way to one is %d copies, want %d", crowd, got, copies)
 		}
 		for i := range w.given {

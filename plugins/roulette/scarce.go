@@ -25,11 +25,32 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 	if len(c.neighbours) == 1 {
 		return chunk
 	}
-	i := c.leastServed(v, func(w int) uint64 { return c.newTo(v, w) })
-	if i >= 0 && c.need(i) < c.need(chunk) {
+	s := c.scarcity()
+	i := c.leastServed(v, &s, func(w int) uint64 { return c.newTo(v, w) })
+	if i >= 0 && s.need(i) < s.need(chunk) {
 		return i
 	}
 	return chunk
+}
+
+// scarcity is what a seed knows of how scarce each chunk is. It looks at all chunks for each that it gives, so what is the same for all
+// is found out once: else that is most of what a seed's processor does in a crowd (docs/experiments/sessions.md).
+type scarcity struct {
+	given, demand           []uint32
+	avail, withheld, coming []uint16
+	waiting                 bool // who waits for a chunk counts as a copy
+	copyWeight              int  // requests that a copy counts for
+	off                     bool // the lab: all are as scarce
+}
+
+// scarcity is true until the seed gives or hears something.
+func (c *Core) scarcity() scarcity {
+	s := scarcity{given: c.given, demand: c.demand, avail: c.avail, withheld: c.withheld, coming: c.coming,
+		waiting: len(c.members.of) <= c.p.SeedCrowd, copyWeight: 1, off: c.cfg.Without.LeastServed}
+	if c.doubting() {
+		s.copyWeight = doubtedWeight
+	}
+	return s
 }
 
 // need orders chunks at a seed: what nobody was given yet comes first, because nobody else can give it; then what
@@ -37,47 +58,45 @@ func (c *Core) substitute(v *neighbour, chunk int) int {
 // have, whichever is less. Given alone says nothing of who left: the rarest chunk is what most wait for, each leaves with
 // it, and the oftener it is given the commoner it seems, while a whole swarm lacks nothing else. Asking counts, because
 // some have it and do not give it; less where the seed knows who does not, since those ask for the most.
-func (c *Core) need(i int) int {
+func (s *scarcity) need(i int) int {
 	switch {
-	case c.cfg.Without.LeastServed:
+	case s.off:
 		return 0
-	case c.given[i] == 0:
-		return -1<<20 - int(c.demand[i])
+	case s.given[i] == 0:
+		return -1<<20 - int(s.demand[i])
 	}
-	copies := min(int(c.given[i]), c.copies(i))
-	if c.doubting() {
-		copies *= copyWeight
-	}
-	return copies - int(c.demand[i])
+	return min(int(s.given[i]), s.copies(i))*s.copyWeight - int(s.demand[i])
 }
 
-// copies is how many readers have chunk i, at a seed, but for those who are doubted. Among few readers, who ask it for most of what they
+// copies is how many readers have chunk i, but for those who are doubted. Among few readers, who ask the seed for most of what they
 // lack, who waits for a chunk counts: it is as good as there, and two were given the same otherwise.
-func (c *Core) copies(i int) int {
-	n := int(c.avail[i] - c.withheld[i])
-	if len(c.members.of) <= c.p.SeedCrowd {
-		n += int(c.coming[i])
+func (s *scarcity) copies(i int) int {
+	n := int(s.avail[i] - s.withheld[i])
+	if s.waiting {
+		n += int(s.coming[i])
 	}
 	return n
 }
 
-// copyWeight is how many requests a copy counts for where a seed doubts some.
-const copyWeight = 4
+// doubtedWeight is how many requests a copy counts for where a seed doubts some.
+const doubtedWeight = 4
 
 // leastServed returns the chunk of cand that was sent least often; of equals,
 // one whose proof v has already.
-func (c *Core) leastServed(v *neighbour, cand func(w int) uint64) int {
-	best, ties := -1, 0
+func (c *Core) leastServed(v *neighbour, s *scarcity, cand func(w int) uint64) int {
+	best, least, proves, ties := -1, 0, false, 0
 	for w := range c.bits {
 		for m := cand(w); m != 0; m &= m - 1 {
 			i := w*64 + trailing(m)
+			n := s.need(i)
+			if best >= 0 && n > least {
+				continue
+			}
+			may := v.mayProve(i)
 			switch {
-			case best < 0 || c.need(i) < c.need(best):
-				best, ties = i, 1
-			case c.need(i) > c.need(best):
-			case v.mayProve(i) && !v.mayProve(best):
-				best, ties = i, 1
-			case v.mayProve(i) == v.mayProve(best):
+			case best < 0 || n < least || may && !proves:
+				best, least, proves, ties = i, n, may, 1
+			case may == proves:
 				if ties++; c.rng.IntN(ties) == 0 {
 					best = i
 				}
