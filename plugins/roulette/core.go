@@ -78,6 +78,7 @@ type Core struct {
 	coming    []uint16      // at a seed: neighbours that each chunk is on its way to, as they say
 	atGivers  []uint16      // neighbours that hold each chunk and gave us something
 	thankedAt time.Duration // the last message of nothing but thanks
+	thankWait time.Duration // until the next one
 	reserved  []uint8       // neighbours each missing chunk is asked of
 	lent      []uint8       // swaps each MetaChunk is kept for
 	missing   int

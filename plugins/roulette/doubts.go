@@ -58,12 +58,16 @@ func (c *Core) holds(v *neighbour, i int, has bool) {
 }
 
 // thankEvery is the least time between two messages of nothing but thanks, to a seed that wants them at once: the first
-// seconds of a swarm, in which its seed knows of nobody, decide how much of it those get who give nothing.
-const thankEvery = 300 * time.Millisecond
+// seconds of a swarm, in which its seed knows of nobody, decide how much of it those get who give nothing. It doubles with each, up to
+// thankSeldom: what is told later is more of the same, and each costs the seed an acknowledgement, which were a sixth of its uplink.
+const (
+	thankEvery  = 300 * time.Millisecond
+	thankSeldom = 2400 * time.Millisecond
+)
 
 // thankAtOnce tells seeds who gave what, where they want to hear it and nothing else goes there.
 func (c *Core) thankAtOnce() {
-	if c.done || !c.known || c.now < c.thankedAt+thankEvery {
+	if c.done || !c.known || c.now < c.thankedAt+max(c.thankWait, thankEvery) {
 		return
 	}
 	for _, v := range c.neighbours {
@@ -72,6 +76,7 @@ func (c *Core) thankAtOnce() {
 		}
 		if all := c.thanks(v); len(all) > 0 {
 			c.thankedAt = c.now
+			c.thankWait = min(max(2*c.thankWait, 2*thankEvery), thankSeldom)
 			c.send(v, &Request{Have: c.mySummary(), Thanks: all})
 		}
 	}
