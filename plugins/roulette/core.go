@@ -78,7 +78,7 @@ type Core struct {
 	coming    []uint16      // at a seed: neighbours that each chunk is on its way to, as they say
 	atGivers  []uint16      // neighbours that hold each chunk and gave us something
 	thankedAt time.Duration // the last message of nothing but thanks
-	thankWait time.Duration // until the next one
+	thankWait time.Duration // until the next one may leave
 	reserved  []uint8       // neighbours each missing chunk is asked of
 	lent      []uint8       // swaps each MetaChunk is kept for
 	missing   int
@@ -131,7 +131,7 @@ type Core struct {
 // New returns a core that holds what cfg.Content holds.
 func New(cfg Config) *Core {
 	c := &Core{
-		p: cfg.Params, cfg: cfg, rng: cfg.Rand, limit: allowance{rate: cfg.Limit},
+		p: cfg.Params, cfg: cfg, rng: cfg.Rand, limit: allowance{rate: cfg.Limit}, thankWait: thankEvery,
 		byID:       make(map[NeighbourID]*neighbour),
 		byAddr:     make(map[netip.AddrPort]*neighbour),
 		byTag:      make(map[KeyTag]*neighbour),

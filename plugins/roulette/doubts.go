@@ -67,17 +67,20 @@ const (
 
 // thankAtOnce tells seeds who gave what, where they want to hear it and nothing else goes there.
 func (c *Core) thankAtOnce() {
-	if c.done || !c.known || c.now < c.thankedAt+max(c.thankWait, thankEvery) {
+	if c.done || !c.known || c.now < c.thankedAt+c.thankWait {
 		return
 	}
+	told := false
 	for _, v := range c.neighbours {
 		if !v.seed || v.dialling || !v.ofFew {
 			continue
 		}
 		if all := c.thanks(v); len(all) > 0 {
-			c.thankedAt = c.now
-			c.thankWait = min(max(2*c.thankWait, 2*thankEvery), thankSeldom)
+			told = true
 			c.send(v, &Request{Have: c.mySummary(), Thanks: all})
 		}
+	}
+	if told {
+		c.thankedAt, c.thankWait = c.now, min(2*c.thankWait, thankSeldom)
 	}
 }

@@ -105,7 +105,7 @@ func TestTheDoubtedAreWelcomedLast(t *testing.T) {
 	}
 }
 
-// A seed of few is told soon who gave what, in messages of their own if need be, which are not many; no other seed is.
+// A seed of few is told soon who gave what, in messages of their own if need be, each twice as long after the last; no other seed is.
 func TestThanksAtOnce(t *testing.T) {
 	for _, few := range []bool{true, false} {
 		c, seed := lacking(t, 128<<10, 100, 8, 8)
@@ -113,26 +113,32 @@ func TestThanksAtOnce(t *testing.T) {
 		for k, v := range c.neighbours[1:] {
 			v.peer.ID[0] = byte(k + 1)
 		}
-		sent := 0
+		var sent []time.Duration
 		count := func() {
 			for _, a := range c.Actions() {
 				if s, ok := a.(Send); ok {
 					if m, ok := s.Msg.(*Request); ok && s.To == seed.id && len(m.Thanks) > 0 && len(m.Asks) == 0 {
-						sent++
+						sent = append(sent, c.now)
 					}
 				}
 			}
 		}
 		count()
-		sent = 0
+		sent = nil
 		for at := 400 * time.Millisecond; at < 10400*time.Millisecond; at += 5 * time.Millisecond {
 			c.neighbours[1].proved++
 			c.now = at
 			c.thankAtOnce()
 			count()
 		}
-		if few != (sent >= 3) || sent > 6 {
-			t.Errorf("of few %t: %d messages of thanks alone in ten seconds, want 3 to 6, twice as far apart each", few, sent)
+		if few != (len(sent) >= 3) {
+			t.Errorf("of few %t: %d messages of thanks alone in ten seconds", few, len(sent))
+		}
+		wait := thankEvery
+		for k := range len(sent) - 1 {
+			if wait = min(2*wait, thankSeldom); sent[k+1]-sent[k] < wait {
+				t.Errorf("thanks alone at %v, want each %v after the one before at least", sent, wait)
+			}
 		}
 	}
 }
