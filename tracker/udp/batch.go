@@ -12,5 +12,5 @@ type slot struct {
 	ans int // bytes of out; 0 is no answer
 }
 
-// isWire reports whether a datagram is of nt's own wire (docs/wire.md).
-func isWire(b []byte) bool { return len(b) > 0 && b[0] >= 0xC1 && b[0] <= 0xC7 }
+// isWire reports whether a datagram is of nt's own wire (docs/wire.md), whatever type of it is added.
+func isWire(b []byte) bool { return len(b) > 0 && b[0]&0xF0 == 0xC0 }

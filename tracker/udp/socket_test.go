@@ -77,7 +77,7 @@ func TestWireDatagramsGoToTheWire(t *testing.T) {
 	buf := make([]byte, 2000)
 	for b := 0; b < 256; b++ {
 		c.Write([]byte{byte(b), 'x'})
-		wire := b >= 0xC1 && b <= 0xC7
+		wire := b >= 0xC0 && b <= 0xCF
 		if wire {
 			n, from, err := w.ReadFrom(buf)
 			if err != nil || n != 2 || buf[0] != byte(b) || from.String() != c.LocalAddr().String() {

@@ -27,12 +27,12 @@ func (n *Node) receive(b []byte, from netip.AddrPort) {
 		ok = n.receiveInit(b, from, now)
 	case typeReply:
 		ok = n.receiveReply(b, from, now)
-	case typeData:
-		ok = n.receiveData(b, from, now)
 	case typeQuery:
 		ok = n.receiveQuery(b, from, now)
 	case typeAnswer:
 		ok = n.receiveAnswer(b, from, now)
+	default:
+		ok = n.receiveData(b, from, now)
 	}
 	if !ok {
 		n.count.refused.Add(1)
@@ -55,7 +55,7 @@ func (n *Node) receiveInit(b []byte, from netip.AddrPort, now time.Time) bool {
 	if err != nil {
 		return false
 	}
-	key := sessionKey{from, m.conv}
+	key := sessionKey{from, uint16(m.conv)}
 	if !n.gate.check(from, m.token, now) {
 		return n.answerStale(m, from, now)
 	}
@@ -68,7 +68,7 @@ func (n *Node) receiveInit(b []byte, from netip.AddrPort, now time.Time) bool {
 	if !n.admit(from.Addr(), m.token.handle()) {
 		return false
 	}
-	s, first, ok := n.shakeHands(key, m)
+	s, first, ok := n.shakeHands(from, m)
 	if !ok || !n.register(s) {
 		n.mu.Lock()
 		n.releaseGroup(from.Addr())
@@ -111,7 +111,7 @@ func staleConv(nonce [nonceSize]byte) (conv uint32, ok bool) {
 }
 
 // shakeHands makes the session that an Init asks for, and returns what rode on it.
-func (n *Node) shakeHands(key sessionKey, m initMsg) (*Session, []byte, bool) {
+func (n *Node) shakeHands(from netip.AddrPort, m initMsg) (*Session, []byte, bool) {
 	hs, err := n.newHandshake(false, transport.PeerID{})
 	if err != nil {
 		return nil, nil, false
@@ -120,7 +120,7 @@ func (n *Node) shakeHands(key sessionKey, m initMsg) (*Session, []byte, bool) {
 	if err != nil || len(payload) < len(transport.PeerID{})+1 {
 		return nil, nil, false
 	}
-	s := newSession(n, key, transport.PeerID(payload[:32]))
+	s := newSession(n, from, m.conv, transport.PeerID(payload[:32]))
 	if pub, err := dhPublic(s.peer); err != nil || !bytes.Equal(pub, hs.PeerStatic()) {
 		return nil, nil, false // it names a key that is not its own
 	}
@@ -129,7 +129,7 @@ func (n *Node) shakeHands(key sessionKey, m initMsg) (*Session, []byte, bool) {
 		return nil, nil, false
 	}
 	s.state, s.accepted, s.handle = stateAccepted, true, m.token.handle()
-	s.reply = replyMsg{key.conv, msg}.append(nil)
+	s.reply = replyMsg{m.conv, msg}.append(nil)
 	s.initSum = sha256.Sum256(m.noise)
 	first := payload[32:]
 	s.nat = NATKind(first[0] >> natShift)

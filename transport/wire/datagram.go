@@ -13,7 +13,8 @@ const (
 	typeToken = 0xC2
 	typeInit  = 0xC3
 	typeReply = 0xC4
-	typeData  = 0xC5
+	// typeData plus a channel: C8 control, C9 messages, CA KCP.
+	typeData = 0xC8
 )
 
 // Lengths in bytes.
@@ -27,15 +28,15 @@ const (
 	tokenLen  = 1 + nonceSize + tokenSize + 18
 	initHead  = 1 + 4 + tokenSize
 	replyHead = 1 + 4
-	dataHead  = 1 + 4 + 4
+	dataHead  = 1 + 2 + 2
 	aeadTag   = 16
 	noiseMsg1 = 32 + 32 + 16 + 16 // e, s, tag of s, tag of the payload
 	noiseMsg2 = 32 + 16 + replySays
 	// replySays is the payload of a Reply: what NAT the accepter is behind, and a grant of its own.
 	replySays = 1 + GrantSize
 
-	// MaxPacket is the longest packet a session carries, without the channel byte.
-	MaxPacket = MaxDatagram - dataHead - aeadTag - 1
+	// MaxPacket is the longest packet a session carries.
+	MaxPacket = MaxDatagram - dataHead - aeadTag
 	// MaxFirst is the longest packet that can ride on the first datagram; the
 	// dialler's PeerID and a channel byte ride before it.
 	MaxFirst = MaxDatagram - initHead - noiseMsg1 - 32 - 1
@@ -138,22 +139,27 @@ func parseReply(b []byte) (m replyMsg, err error) {
 	return replyMsg{binary.BigEndian.Uint32(b[1:]), b[replyHead:]}, nil
 }
 
-// dataMsg carries one sealed packet.
+// dataMsg carries one sealed packet. Of what its session's both ends know it repeats as little as tells it apart: half of the
+// conv (see sessionKey) and half of the counter (see replayWindow.whole). A reader of 128 KiB gets 260 of them.
 type dataMsg struct {
-	conv    uint32
-	counter uint32
+	channel Channel
+	conv    uint16 // the lower half
+	counter uint16 // the lower half
 	sealed  []byte // aliases the datagram
 }
 
-func appendDataHead(b []byte, conv, counter uint32) []byte {
-	b = append(b, typeData)
-	b = binary.BigEndian.AppendUint32(b, conv)
-	return binary.BigEndian.AppendUint32(b, counter)
+func appendDataHead(b []byte, ch Channel, conv uint16, counter uint32) []byte {
+	b = append(b, typeData+byte(ch))
+	b = binary.BigEndian.AppendUint16(b, conv)
+	return binary.BigEndian.AppendUint16(b, uint16(counter))
 }
 
+// isData reports whether a datagram that begins with kind is a Data.
+func isData(kind byte) bool { return kind >= typeData && kind < typeData+byte(numChannels) }
+
 func parseData(b []byte) (m dataMsg, err error) {
-	if len(b) < dataHead+1+aeadTag || len(b) > MaxDatagram || b[0] != typeData {
+	if len(b) < dataHead+aeadTag || len(b) > MaxDatagram || !isData(b[0]) {
 		return m, errDatagram
 	}
-	return dataMsg{binary.BigEndian.Uint32(b[1:]), binary.BigEndian.Uint32(b[5:]), b[dataHead:]}, nil
+	return dataMsg{Channel(b[0] - typeData), binary.BigEndian.Uint16(b[1:]), binary.BigEndian.Uint16(b[3:]), b[dataHead:]}, nil
 }

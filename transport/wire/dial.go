@@ -70,14 +70,16 @@ func (n *Node) Dial(ctx context.Context, addr netip.AddrPort, peer transport.Pee
 
 // newDial registers a session that is being dialled; the time loop sends for it.
 func (n *Node) newDial(addr netip.AddrPort, peer transport.PeerID, token Token, ch Channel, first []byte) (*Session, error) {
-	var random [nonceSize + 4]byte
-	if _, err := rand.Read(random[:]); err != nil {
+	d := &dial{nextTry: n.now()}
+	if _, err := rand.Read(d.nonce[:]); err != nil {
 		return nil, err
 	}
-	d := &dial{nonce: [nonceSize]byte(random[:]), nextTry: n.now()}
-	s := newSession(n, sessionKey{addr, binary.BigEndian.Uint32(random[nonceSize:])}, peer)
+	conv, err := n.freeConv(addr)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(n, addr, conv, peer)
 	s.dial = d
-	var err error
 	if d.handshake, err = n.newHandshake(true, peer); err != nil {
 		return nil, fmt.Errorf("dialling %v: %w", addr, err)
 	}
@@ -101,8 +103,25 @@ func (n *Node) newDial(addr netip.AddrPort, peer transport.PeerID, token Token, 
 	return s, nil
 }
 
-func newSession(n *Node, key sessionKey, peer transport.PeerID) *Session {
-	s := &Session{node: n, key: key, peer: peer, established: make(chan struct{}), done: make(chan struct{})}
+// freeConv draws a conv whose half is not taken among the sessions with addr.
+func (n *Node) freeConv(addr netip.AddrPort) (uint32, error) {
+	var b [4]byte
+	for range convTries {
+		if _, err := rand.Read(b[:]); err != nil {
+			return 0, err
+		}
+		if conv := binary.BigEndian.Uint32(b[:]); n.lookup(sessionKey{addr, uint16(conv)}) == nil {
+			return conv, nil
+		}
+	}
+	return 0, ErrTooMany
+}
+
+// convTries is how often a conv is drawn: of 65,536 halves all but a few are free.
+const convTries = 8
+
+func newSession(n *Node, addr netip.AddrPort, conv uint32, peer transport.PeerID) *Session {
+	s := &Session{node: n, key: sessionKey{addr, uint16(conv)}, conv: conv, peer: peer, established: make(chan struct{}), done: make(chan struct{})}
 	s.lastHeard.Store(n.now().UnixNano())
 	return s
 }
@@ -114,7 +133,7 @@ func (s *Session) initiate(token Token) error {
 		return fmt.Errorf("starting the handshake: %w", err)
 	}
 	s.state = stateInitiating
-	s.dial.datagram = initMsg{s.key.conv, token, msg}.append(nil)
+	s.dial.datagram = initMsg{s.conv, token, msg}.append(nil)
 	s.dial.tries, s.dial.nextTry = 0, time.Time{}
 	return nil
 }
@@ -132,7 +151,9 @@ func (n *Node) receiveToken(b []byte, from netip.AddrPort) bool {
 	if m.nonce == ([nonceSize]byte{}) {
 		s = n.diallingAt(from)
 	} else if conv, stale := staleConv(m.nonce); stale {
-		s = n.sessions[sessionKey{from, conv}]
+		if s = n.sessions[sessionKey{from, uint16(conv)}]; s != nil && s.conv != conv {
+			s = nil
+		}
 	}
 	n.mu.Unlock()
 	switch {
@@ -210,8 +231,8 @@ func (n *Node) receiveReply(b []byte, from netip.AddrPort, now time.Time) bool {
 	if err != nil {
 		return false
 	}
-	s := n.lookup(sessionKey{from, m.conv})
-	if s == nil {
+	s := n.lookup(sessionKey{from, uint16(m.conv)})
+	if s == nil || s.conv != m.conv {
 		return false
 	}
 	rode, took := s.handshaking(now)

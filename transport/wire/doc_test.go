@@ -32,7 +32,7 @@ func examples() map[string][]byte {
 		"Token":     tokenMsg{nonce, token, v4}.append(nil),
 		"Init":      initMsg{0xCAFEBABE, token, bytes.Repeat([]byte{0xEE}, noiseMsg1)}.append(nil),
 		"Reply":     replyMsg{0xCAFEBABE, bytes.Repeat([]byte{0xEE}, noiseMsg2)}.append(nil),
-		"Data":      append(appendDataHead(nil, 0xCAFEBABE, 5), bytes.Repeat([]byte{0xEE}, 1+3+aeadTag)...),
+		"Data":      append(appendDataHead(nil, ChannelKCP, 0xBABE, 5), bytes.Repeat([]byte{0xEE}, 3+aeadTag)...),
 		"BYE":       {controlBye},
 		"CONFIRM":   {controlConfirm, byte(NATCone)},
 		"PING":      append([]byte{controlPing}, nonce[:]...),
@@ -122,7 +122,7 @@ func FuzzDatagrams(f *testing.F) {
 			same(m.append(nil))
 		}
 		if m, err := parseData(b); err == nil {
-			same(append(appendDataHead(nil, m.conv, m.counter), m.sealed...))
+			same(append(appendDataHead(nil, m.channel, m.conv, uint32(m.counter)), m.sealed...))
 		}
 	})
 }

@@ -38,7 +38,7 @@ func (l *link) seal(b []byte, counter uint32) []byte {
 	return l.aead.Seal(b[:dataHead], l.nonce[:], b[dataHead:], b[:dataHead])
 }
 
-// open opens a Data datagram in place and returns channel byte and packet. The
+// open opens a Data datagram in place and returns the packet. The
 // datagram is destroyed, genuine or not.
 func (l *link) open(b []byte, counter uint32) ([]byte, error) {
 	binary.BigEndian.PutUint32(l.nonce[8:], counter)

@@ -139,7 +139,7 @@ func TestRow16_AnIntroductionIsPaidFor(t *testing.T) {
 			q.Answer(make([]byte, MaxAnswer))
 		}})
 		for i := range 20 { // sessions whose peers have confirmed nothing about their NATs
-			s := newSession(n, sessionKey{netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 9), 1}, transport.PeerID{byte(i + 1)})
+			s := newSession(n, netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}), 9), 1, transport.PeerID{byte(i + 1)})
 			s.state = stateOpen
 			block, _ := aes.NewCipher(make([]byte, 32))
 			s.send.aead, _ = cipher.NewGCM(block)

@@ -1,5 +1,7 @@
 package wire
 
+import "math"
+
 // replayWindow refuses counters that were seen or are too old (RFC 6479's idea
 // on 64-bit words). Its zero value is ready to use.
 type replayWindow struct {
@@ -19,6 +21,19 @@ func (w *replayWindow) fresh(c uint32) bool {
 		return true
 	}
 	return w.newest-c <= replayBits && w.seen[c/64%replayWords]&(1<<(c%64)) == 0
+}
+
+// whole returns the counter whose lower half is low: of those the nearest to the next one. Who has missed 32,767 packets in a row
+// takes none any more, and the session ends for silence.
+func (w *replayWindow) whole(low uint16) uint32 {
+	c := int64(w.newest) + int64(int16(low-uint16(w.newest)))
+	switch {
+	case c < 0:
+		c += 1 << 16
+	case c > math.MaxUint32:
+		c -= 1 << 16
+	}
+	return uint32(c)
 }
 
 // mark notes a counter that fresh allowed.

@@ -215,11 +215,11 @@ func TestRow19_ForgedDatagramsLeaveASessionAlive(t *testing.T) {
 	server.receive(first, source)
 	forged := [][]byte{
 		first, // replayed
-		append(appendDataHead(nil, d.key.conv, 99), make([]byte, 1+aeadTag)...), // right conv, no key
-		append(appendDataHead(nil, d.key.conv+1, 0), make([]byte, 200)...),      // another conv from the same address
+		append(appendDataHead(nil, ChannelKCP, d.key.conv, 99), make([]byte, 1+aeadTag)...), // right conv, no key
+		append(appendDataHead(nil, ChannelKCP, d.key.conv+1, 0), make([]byte, 200)...),      // another conv from the same address
 		{typeData, 0, 0, 0, 0},
-		initMsg{d.key.conv, server.gate.token(source, server.now()), make([]byte, noiseMsg1)}.append(nil), // takes over the conv
-		replyMsg{d.key.conv, make([]byte, noiseMsg2)}.append(nil),
+		initMsg{d.conv, server.gate.token(source, server.now()), make([]byte, noiseMsg1)}.append(nil), // takes over the conv
+		replyMsg{d.conv, make([]byte, noiseMsg2)}.append(nil),
 	}
 	for i, f := range forged {
 		before := serverTap.bytes()

@@ -244,11 +244,12 @@ func (s *stage) tell(out *strings.Builder, asker string, until time.Duration) {
 
 // kind names a datagram; control packets are sealed and known by their length.
 func (d *sending) kind() string {
-	names := map[byte]string{typeAsk: "Ask", typeToken: "Token", typeInit: "Init", typeReply: "Reply", typeData: "Data"}
+	names := map[byte]string{typeAsk: "Ask", typeToken: "Token", typeInit: "Init", typeReply: "Reply"}
 	name := names[d.bytes[0]]
-	if d.bytes[0] == typeData {
+	if isData(d.bytes[0]) {
+		name = "Data"
 		sealed := map[int]string{1: "BYE", 2: "CONFIRM", 9: "PING", 33: "INTRODUCE", 52: "INTRO"}
-		if control := sealed[len(d.bytes)-dataHead-aeadTag-1]; control != "" {
+		if control := sealed[len(d.bytes)-dataHead-aeadTag]; control != "" {
 			return control
 		}
 	}

@@ -73,9 +73,11 @@ const (
 // MaxUnconfirmed is how many packets an accepter sends before the dialler's first.
 const MaxUnconfirmed = 8
 
+// sessionKey is what every datagram tells its session by: half of the conv is enough among the sessions with one address, and whose
+// half is taken there draws another, or is refused.
 type sessionKey struct {
 	addr netip.AddrPort
-	conv uint32
+	conv uint16 // the lower half
 }
 
 // Session is an encrypted, unreliable packet pipe to one peer. It is safe for
@@ -83,6 +85,7 @@ type sessionKey struct {
 type Session struct {
 	node     *Node
 	key      sessionKey
+	conv     uint32 // chosen by the dialler; the whole of it is in the handshake
 	peer     transport.PeerID
 	accepted bool     // the peer dialled
 	older    *Session // the peer's session before this one; node.mu
@@ -206,10 +209,9 @@ func (s *Session) seal(b []byte, ch Channel, write func(b []byte) []byte) ([]byt
 	case s.sent == math.MaxUint32:
 		return nil, errWornOut
 	}
-	b = appendDataHead(b, s.key.conv, s.sent)
-	head := len(b) + 1
-	if b = write(append(b, byte(ch))); len(b)-head > MaxPacket {
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLong, len(b)-head)
+	b = appendDataHead(b, ch, s.key.conv, s.sent)
+	if b = write(b); len(b)-dataHead > MaxPacket {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLong, len(b)-dataHead)
 	}
 	b = s.send.seal(b, s.sent)
 	s.sent++
@@ -265,29 +267,30 @@ func (s *Session) end(reason error) {
 
 // open handles one Data datagram, which it destroys.
 func (s *Session) open(b []byte, m dataMsg, now time.Time) bool {
-	if !s.recv.ready() || !s.window.fresh(m.counter) {
+	counter := s.window.whole(m.counter)
+	if !s.recv.ready() || !s.window.fresh(counter) {
 		return false
 	}
-	plain, err := s.recv.open(b, m.counter)
-	if err != nil || len(plain) == 0 || plain[0] >= byte(numChannels) {
+	plain, err := s.recv.open(b, counter)
+	if err != nil {
 		return false
 	}
-	s.window.mark(m.counter)
+	s.window.mark(counter)
 	s.lastHeard.Store(now.UnixNano())
 	s.mu.Lock()
 	confirmed := s.state == stateAccepted
 	if confirmed {
 		s.state, s.reply = stateOpen, nil
 	}
-	f := s.handlers[plain[0]]
+	f := s.handlers[m.channel]
 	s.mu.Unlock()
 	if confirmed {
 		s.node.confirmed(s)
 	}
-	if Channel(plain[0]) == channelControl {
-		s.control(plain[1:], now)
+	if m.channel == channelControl {
+		s.control(plain, now)
 	} else if f != nil {
-		f(plain[1:])
+		f(plain)
 	}
 	return true
 }
@@ -314,7 +317,7 @@ func (s *Session) repeatReply(m initMsg) bool {
 func (n *Node) newHandshake(initiator bool, peer transport.PeerID) (*noise.HandshakeState, error) {
 	suite := noise.NewCipherSuite(noise.DH25519, noise.CipherAESGCM, noise.HashSHA256)
 	c := noise.Config{CipherSuite: suite, Random: rand.Reader, Pattern: noise.HandshakeIK, Initiator: initiator,
-		Prologue: []byte("nt-wire-v1"), StaticKeypair: n.dh}
+		Prologue: []byte("nt-wire-v2"), StaticKeypair: n.dh}
 	if initiator {
 		var err error
 		if c.PeerStatic, err = dhPublic(peer); err != nil {

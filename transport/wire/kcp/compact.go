@@ -14,8 +14,12 @@ import (
 //
 // head: bits 0-1 the command (push, ack, window asked, window told), 2 frg is not 0, 3 wnd and
 // 4 una are not those of the segment before, 5 data ends before the packet does, 6 pressing (see
-// below). ts and sn are differences to the segment before as zigzag varints; before the
-// first segment everything counts as 0. A segment never grows.
+// below). sn is the difference to the segment before as a zigzag varint. Before the
+// first segment sn and una count as 0, wnd as firstReceive. A segment never grows.
+//
+// ts is milliseconds of whoever sent the data, and comes back with its acknowledgement. Nobody else makes anything of it, so its lower
+// 16 bits are enough: 2 bytes, big-endian, on the first segment of a command in a packet, the difference to the one before on others.
+// An acknowledgement's is made whole again by what was sent last; of data the upper half is lost.
 const (
 	headCommand = 3
 	headFrg     = 1 << 2
@@ -59,6 +63,8 @@ type marks struct {
 // appendCompact appends a packet of KCP's, which must be whole segments, in compact form.
 func appendCompact(b, packet []byte, m marks) []byte {
 	var before fields
+	var clocks [headCommand + 1]clock
+	before.wnd = firstReceive
 	for len(packet) >= header {
 		f := parseFields(packet)
 		n := int(binary.LittleEndian.Uint32(packet[20:]))
@@ -82,7 +88,7 @@ func appendCompact(b, packet []byte, m marks) []byte {
 		if set(headUna, f.una != before.una) {
 			b = binary.AppendUvarint(b, uint64(f.una))
 		}
-		b = binary.AppendUvarint(b, zigzag(f.ts-before.ts))
+		b = clocks[head&headCommand].append(b, uint16(f.ts))
 		b = binary.AppendUvarint(b, zigzag(f.sn-before.sn))
 		if set(headLen, len(packet) > 0) {
 			b = binary.AppendUvarint(b, uint64(n))
@@ -95,6 +101,32 @@ func appendCompact(b, packet []byte, m marks) []byte {
 	return b
 }
 
+// clock is the ts of the segment of a command before, if there is one.
+type clock struct {
+	ts    uint16
+	known bool
+}
+
+func (c *clock) append(b []byte, ts uint16) []byte {
+	if c.known {
+		b = binary.AppendUvarint(b, zigzag(uint32(int16(ts-c.ts))))
+	} else {
+		b = binary.BigEndian.AppendUint16(b, ts)
+	}
+	*c = clock{ts, true}
+	return b
+}
+
+func (c *clock) read(r *compactReader) uint16 {
+	if c.known {
+		c.ts += uint16(unzigzag(r.uvarint(1<<16 - 1)))
+	} else {
+		hi := uint16(r.byte())
+		*c = clock{hi<<8 | uint16(r.byte()), true}
+	}
+	return c.ts
+}
+
 func zigzag(d uint32) uint64 {
 	v := int32(d)
 	return uint64(uint32(v<<1) ^ uint32(v>>31))
@@ -102,11 +134,12 @@ func zigzag(d uint32) uint64 {
 
 func unzigzag(u uint32) uint32 { return u>>1 ^ -(u & 1) }
 
-// appendExpanded appends a compact packet in KCP's form, at most max bytes.
-func appendExpanded(b, compact []byte, max int) (packet []byte, m marks, err error) {
+// appendExpanded appends a compact packet in KCP's form, at most max bytes. sent is the ts of the data that was sent last.
+func appendExpanded(b, compact []byte, max int, sent uint32) (packet []byte, m marks, err error) {
 	max += len(b)
 	r := compactReader{b: compact}
-	var f fields
+	f := fields{wnd: firstReceive}
+	var clocks [headCommand + 1]clock
 	for len(r.b) > 0 && !r.bad {
 		head := r.byte()
 		f.cmd, f.frg = cmdPush+head&headCommand, 0
@@ -119,7 +152,10 @@ func appendExpanded(b, compact []byte, max int) (packet []byte, m marks, err err
 		if head&headUna != 0 {
 			f.una = r.uvarint(1<<32 - 1)
 		}
-		f.ts += unzigzag(r.uvarint(1<<32 - 1))
+		f.ts = uint32(clocks[head&headCommand].read(&r))
+		if f.cmd == cmdAck {
+			f.ts = sent - uint32(uint16(sent)-uint16(f.ts))
+		}
 		f.sn += unzigzag(r.uvarint(1<<32 - 1))
 		n := len(r.b)
 		if head&headLen != 0 {

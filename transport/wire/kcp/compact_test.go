@@ -8,16 +8,19 @@ import (
 	"time"
 )
 
-// whole puts KCP's conversation into segments as KCP writes them.
-func whole(segs ...[]byte) (b []byte) {
+// whole puts KCP's conversation and a window into segments as KCP writes them.
+func whole(window uint16, segs ...[]byte) (b []byte) {
 	for _, s := range segs {
 		binary.LittleEndian.PutUint32(s, conversation)
+		binary.LittleEndian.PutUint16(s[6:], window)
 		b = append(b, s...)
 	}
 	return b
 }
 
 func TestCompact(t *testing.T) {
+	const sent = 3<<16 + 120 // ms
+	at := func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
 	for _, c := range []struct {
 		name   string
 		packet []byte
@@ -25,15 +28,18 @@ func TestCompact(t *testing.T) {
 		want   string // hex
 	}{
 		{"nothing", nil, marks{}, ""},
-		{"an acknowledgement", whole(segment(cmdAck, 100*time.Millisecond, 1, 2, 0)), marks{prompt: true}, "5102c80102"},
-		{"data", whole(segment(cmdPush, 100*time.Millisecond, 1, 0, 3)), marks{}, "00c80102000000"},
-		{"data that presses behind an acknowledgement", whole(segment(cmdAck, 100*time.Millisecond, 1, 2, 0), segment(cmdPush, 90*time.Millisecond, 5, 2, 2)), marks{pressing: true}, "3102c8010200" + "4013080000"},
+		{"an acknowledgement", whole(firstReceive, segment(cmdAck, at(3<<16+100), 1, 2, 0)), marks{prompt: true}, "5102006402"},
+		{"of what was sent when the lower half was larger", whole(firstReceive, segment(cmdAck, at(2<<16+1000), 1, 2, 0)), marks{}, "110203e802"},
+		{"data", whole(firstReceive, segment(cmdPush, at(100), 1, 0, 3)), marks{}, "00006402000000"},
+		{"data to a window that is full", whole(0, segment(cmdPush, at(100), 1, 0, 3)), marks{}, "0800006402000000"},
+		{"two acknowledgements", whole(firstReceive, segment(cmdAck, at(3<<16+100), 1, 3, 0), segment(cmdAck, at(3<<16+97), 2, 3, 0)), marks{}, "310300640200" + "010502"},
+		{"data that presses behind an acknowledgement", whole(firstReceive, segment(cmdAck, at(3<<16+100), 1, 2, 0), segment(cmdPush, at(90), 5, 2, 2)), marks{pressing: true}, "310200640200" + "40005a080000"},
 	} {
 		got := appendCompact(nil, c.packet, c.marks)
 		if hex.EncodeToString(got) != c.want {
 			t.Errorf("%s: %x, want %s", c.name, got, c.want)
 		}
-		back, m, err := appendExpanded(nil, got, maxExpanded)
+		back, m, err := appendExpanded(nil, got, maxExpanded, sent)
 		if err != nil || m != c.marks || !bytes.Equal(back, c.packet) {
 			t.Errorf("%s: back %x %+v (%v), was %x %+v", c.name, back, m, err, c.packet, c.marks)
 		}
@@ -41,22 +47,25 @@ func TestCompact(t *testing.T) {
 }
 
 func TestCompactRefusesTooMuch(t *testing.T) {
-	many := bytes.Repeat([]byte{0x21, 0, 0, 0}, 400) // acknowledgements without end
-	if _, _, err := appendExpanded(nil, many, maxExpanded); err == nil {
+	many := append([]byte{0x21, 0, 0, 0, 0}, bytes.Repeat([]byte{0x21, 0, 0, 0}, 400)...) // acknowledgements without end
+	if _, _, err := appendExpanded(nil, many[:5+4*maxRiding], maxExpanded, 0); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := appendExpanded(nil, many, maxExpanded, 0); err == nil {
 		t.Error("400 segments were taken")
 	}
-	for _, b := range [][]byte{{0x80, 0, 0}, {0x00}, {0x00, 0x80}, {0x20, 0, 0, 9, 1}, {0x04}} {
-		if got, _, err := appendExpanded(nil, b, maxExpanded); err == nil {
+	for _, b := range [][]byte{{0x80, 0, 0, 0}, {0x00}, {0x00, 0}, {0x00, 0, 0}, {0x00, 0, 0, 0x80}, {0x20, 0, 0, 0, 9, 1}, {0x04}} {
+		if got, _, err := appendExpanded(nil, b, maxExpanded, 0); err == nil {
 			t.Errorf("%x was taken for %x", b, got)
 		}
 	}
 }
 
 func FuzzCompact(f *testing.F) {
-	f.Add([]byte{0x51, 2, 0xc8, 1, 2})
-	f.Add([]byte{0x31, 2, 0xc8, 1, 2, 0, 0x40, 0x13, 8, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, m, err := appendExpanded(nil, b, maxExpanded)
+	f.Add([]byte{0x51, 2, 0, 0x64, 2}, uint32(1<<20))
+	f.Add([]byte{0x31, 2, 0, 0x64, 2, 0, 0x40, 0, 0x5a, 8, 0, 0}, uint32(5))
+	f.Fuzz(func(t *testing.T, b []byte, sent uint32) {
+		p, m, err := appendExpanded(nil, b, maxExpanded, sent)
 		if err != nil {
 			return
 		}
@@ -67,7 +76,7 @@ func FuzzCompact(f *testing.F) {
 		if len(again) > len(p) {
 			t.Fatalf("%d bytes became %d", len(p), len(again))
 		}
-		back, _, err := appendExpanded(nil, again, maxExpanded)
+		back, _, err := appendExpanded(nil, again, maxExpanded, sent)
 		if err != nil || !bytes.Equal(back, p) {
 			t.Fatalf("%x came back as %x (%v)", p, back, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	kcpgo "github.com/xtaci/kcp-go/v5"
@@ -30,6 +31,8 @@ type packetConn struct {
 	doze    dozer
 	pressed bool // the peer waits for acknowledgements
 	ackNow  bool // KCP's setting
+
+	lastTS atomic.Uint32 // of the data that was sent last
 
 	mu      sync.Mutex
 	control *control // nil: KCP's own congestion window is on, or none
@@ -62,7 +65,7 @@ func (c *packetConn) receive(b []byte) {
 	if !ok {
 		p = new(packet)
 	}
-	whole, m, err := appendExpanded(p.data[:0], b, maxExpanded)
+	whole, m, err := appendExpanded(p.data[:0], b, maxExpanded, c.lastTS.Load())
 	if err != nil {
 		c.free.Put(p)
 		return
@@ -161,6 +164,11 @@ func (c *packetConn) send(b []byte, m marks) {
 	if len(b) == 0 {
 		return
 	}
+	segments(b, func(h []byte) {
+		if h[4] == cmdPush {
+			c.lastTS.Store(stamp(h))
+		}
+	})
 	_ = c.session.SendFunc(wire.ChannelKCP, func(out []byte) []byte { return appendCompact(out, b, m) })
 }
 
