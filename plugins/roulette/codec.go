@@ -104,7 +104,7 @@ func parseData(r *reader, flag func(byte) bool) Message {
 	if m.For = m.Chunk; flag(flagFor) {
 		m.For = r.chunk()
 	}
-	m.Queue, m.Have = r.u8(), r.summary(MaxSummaryData)
+	m.Queue, m.Have = r.u8(), r.summary(MaxSummary)
 	if flag(flagSwap) {
 		m.Swap = r.chunk() + 1
 	}

@@ -115,6 +115,7 @@ func (c *Core) stored(v *neighbour, i int) {
 // took notes a new chunk, and that nobody but v, who delivered it, need send it any more.
 func (c *Core) took(v *neighbour, i int) {
 	c.have.Add(uint32(i))
+	c.taken = append(c.taken, uint32(i))
 	c.bits.add(i)
 	c.free.drop(i)
 	c.missing--

@@ -89,7 +89,8 @@ type Core struct {
 	partials  map[int]*partial
 	held      []heldBlock // blocks that wait for a header or a proof
 	proofAsk  map[int]time.Duration
-	digest    *digest // for DATA's have summaries, of inDigest chunks
+	taken     []uint32 // chunks in the order in which they came; see telling
+	digest    *digest  // for DATA's have summaries, of inDigest chunks
 	inDigest  int
 
 	// Neighbours, in order of arrival.
@@ -113,6 +114,7 @@ type Core struct {
 	tookAt     time.Duration // last new chunk
 	rescues    int           // in a row, without progress
 	soughtAt   time.Duration // when peers were last asked for
+	fruitless  int           // answers in a row that named nobody new
 	seekAt     time.Duration // classic: when they are next
 	statusAt   time.Duration
 	contentAt  time.Duration // last DATA sent

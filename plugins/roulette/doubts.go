@@ -77,7 +77,7 @@ func (c *Core) thankAtOnce() {
 		}
 		if all := c.thanks(v); len(all) > 0 {
 			told = true
-			c.send(v, &Request{Have: c.mySummary(), Thanks: all})
+			c.send(v, &Request{Have: c.news(v, MaxSummaryData), Thanks: all})
 		}
 	}
 	if told {

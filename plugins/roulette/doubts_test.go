@@ -146,7 +146,7 @@ func TestThanksAtOnce(t *testing.T) {
 // Who knows few that give asks as soon as there is little room: with nothing under way nothing comes.
 func TestRoomForARequest(t *testing.T) {
 	c, _ := newLonely(t, 128<<10)
-	for _, x := range []struct{ givers, want int }{{0, 1}, {1, 1}, {6, 3}, {12, Tuned().PumpRoom}, {40, Tuned().PumpRoom}} {
+	for _, x := range []struct{ givers, want int }{{0, 1}, {1, 1}, {4, 3}, {6, 4}, {8, Tuned().PumpRoom}, {40, Tuned().PumpRoom}} {
 		c.givers = x.givers
 		if got := c.pumpRoom(14); got != x.want {
 			t.Errorf("%d give: a REQUEST is worth %d blocks of room, want %d", x.givers, got, x.want)

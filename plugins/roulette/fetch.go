@@ -49,7 +49,7 @@ func (c *Core) window() int {
 // pumpRoom is how much room in the window is worth a REQUEST: less where few neighbours give anything, because little room is left
 // there before nothing is under way (docs/adr/0035).
 func (c *Core) pumpRoom(window int) int {
-	return max(min(c.p.PumpRoom, c.givers/2), window/16, 1)
+	return max(min(c.p.PumpRoom, c.givers*3/4), window/16, 1)
 }
 
 // perNeighbour is how many blocks may be outstanding at one neighbour.
@@ -252,9 +252,11 @@ func (c *Core) flushAsks() {
 		if len(v.asks) > MaxAsks {
 			i-- // the rest is for another REQUEST
 		}
-		m := &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers(), Have: c.mySummary()}
+		m := &Request{Asks: c.takeAsks(v, MaxAsks), WantPeers: c.wishPeers()}
 		if v.seed && c.n <= pendingMax {
-			m.Have, m.Pending = c.fullSummary(), c.pendingSummary()
+			m.Have, m.Pending = c.tellAll(v), c.pendingSummary()
+		} else {
+			m.Have = c.news(v, MaxSummary)
 		}
 		if v.seed {
 			m.Thanks, m.Silent = c.thanks(v), c.departures.seenSilent()

@@ -56,13 +56,13 @@ func (c *Core) newTo(v *neighbour, w int) uint64 {
 }
 
 // parseSummary calls add for every chunk of an object of n chunks that a have
-// summary (nois.AppendSummary's form) tells, and reports whether it is well formed.
+// summary (nois.AppendSummary's form, or a list's) tells, and reports whether it is well formed.
 func parseSummary(b []byte, n int, add func(word int, mask uint64)) bool {
 	if len(b) == 0 {
 		return true
 	}
-	switch tag, body := b[0], b[1:]; tag {
-	case summaryBitmap:
+	switch tag, body := b[0], b[1:]; {
+	case tag == summaryBitmap:
 		if n > nois.MaxBitmapChunks || len(body) != nois.BitmapSize(uint32(n)) || n%8 != 0 && body[len(body)-1]>>(n%8) != 0 {
 			return false
 		}
@@ -72,7 +72,7 @@ func parseSummary(b []byte, n int, add func(word int, mask uint64)) bool {
 			}
 		}
 		return true
-	case summaryIntervals:
+	case tag == summaryIntervals:
 		ivs, rest, err := nois.ParseIntervals(body, uint32(n))
 		if err != nil || len(rest) != 0 {
 			return false
@@ -81,14 +81,17 @@ func parseSummary(b []byte, n int, add func(word int, mask uint64)) bool {
 			addRange(int(iv.Start), int(iv.End), add)
 		}
 		return true
+	case tag <= summaryList+maxRice:
+		return parseList(body, int(tag-summaryList), n, add)
 	}
 	return false
 }
 
-// The two forms nois.AppendSummary writes.
+// The two forms nois.AppendSummary writes, and the first of a list's.
 const (
 	summaryIntervals = 0
 	summaryBitmap    = 1
+	summaryList      = 2
 )
 
 func addRange(lo, hi int, add func(word int, mask uint64)) {
@@ -122,33 +125,44 @@ func digestOf(s *nois.Set, n, max int) *digest {
 	return &digest{longest: s.Top(4, uint32(n))}
 }
 
-// summary returns a have summary of s in at most max bytes. What does not fit is told another time: of many
-// intervals the longest four go and four from a random place, so that a neighbour who adds up what it
-// hears learns all of them.
-func (d *digest) summary(s *nois.Set, n, max int, rng *rand.Rand) []byte {
+// summary returns a have summary of s, in at most max bytes, and where the next one should begin. What does not
+// fit is told another time: of many intervals the longest go, and four from a chunk on, so that a neighbour who is told the next four
+// each time, and adds up what it hears, learns all of them.
+func (d *digest) summary(s *nois.Set, max int, from uint32) (b []byte, next uint32) {
 	if d.whole != nil {
-		return d.whole
+		return d.whole, from
 	}
-	some := nois.Of(d.longest...)
-	for at, k := uint32(rng.IntN(n)), 0; k < 4; k++ {
-		iv, ok := s.NextPresent(at)
-		if !ok {
+	turn, next := intervalsFrom(s, from, nois.MaxWireIntervals/2)
+	for k := len(d.longest); k >= 0; k-- {
+		some := nois.Of(turn...)
+		for _, iv := range d.longest[:k] {
+			some.AddRange(iv)
+		}
+		if b = some.AppendTop([]byte{summaryIntervals}, nois.MaxWireIntervals); len(b) <= max {
 			break
 		}
-		some.AddRange(iv)
-		at = iv.End
 	}
-	b := make([]byte, 0, max)
-	for k := nois.MaxWireIntervals; ; k-- {
-		if b = some.AppendTop(append(b[:0], summaryIntervals), k); len(b) <= max {
-			return b
+	return b, next
+}
+
+// intervalsFrom returns the k intervals of s that begin at or after a chunk, then the first ones, and where the next one begins.
+func intervalsFrom(s *nois.Set, from uint32, k int) (out []nois.Interval, next uint32) {
+	for ; len(out) < k; from = out[len(out)-1].End {
+		iv, ok := s.NextPresent(from)
+		if !ok {
+			if iv, ok = s.NextPresent(0); !ok {
+				break
+			}
 		}
+		out = append(out, iv)
 	}
+	return out, from
 }
 
 // summaryOf returns the have summary of an object of n chunks in at most max bytes.
 func summaryOf(s *nois.Set, n, max int, rng *rand.Rand) []byte {
-	return digestOf(s, n, max).summary(s, n, max, rng)
+	b, _ := digestOf(s, n, max).summary(s, max, uint32(rng.IntN(n)))
+	return b
 }
 
 // rarest returns the chunk of cand (a word at a time, from a random word on)

@@ -17,8 +17,8 @@ const (
 	// in one datagram. A full DATA with two IPv6 introductions is the longest.
 	MaxMessage = 1300
 	// MaxData is the longest DATA, on a wire that takes it: a run of blocks of one chunk.
-	MaxData = MaxMessage - BlockSize + chunker.MaxChunkSize
-	// MaxSummary bounds a have summary, in bytes; MaxSummaryData the one on DATA.
+	MaxData = MaxMessage - BlockSize + chunker.MaxChunkSize + MaxSummary
+	// MaxSummary bounds a have summary, in bytes; MaxSummaryData the one on DATA, but for the first to a neighbour: see firstShare.
 	MaxSummary     = 1 + 1024 // the bitmap of nois.MaxBitmapChunks
 	MaxSummaryData = 34
 	// MaxAsks bounds the requests of one message, MaxAsksData those on DATA.
@@ -174,7 +174,7 @@ type Data struct {
 	Swap      uint32
 	Queue     uint8 // sender's upload queue in 4 ms units, capped
 	WantPeers bool
-	Have      []byte // at most MaxSummaryData
+	Have      []byte // mostly at most MaxSummaryData
 	Asks      []Ask
 	Peers     []Introduction
 	// Payload is left nil by the core: the driver reads Len bytes of the chunk from

@@ -157,7 +157,8 @@ type neighbour struct {
 	emitted  int    // bytes of messages that the driver has not fetched yet
 	proofs   bitset // MetaChunks whose proof we sent it
 	statusAt time.Duration
-	toldSize int // how many chunks we had when we last told it
+	toldSize int // how many chunks it was told of when we last told it
+	telling  telling
 	served   int
 
 	link link

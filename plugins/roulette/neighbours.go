@@ -108,7 +108,16 @@ func (c *Core) single(v *neighbour) {
 }
 
 // introduced meets as many of the peers that by named as there is room for and greets them.
-func (c *Core) introduced(by *neighbour, peers []Introduction) { c.greetAll(c.meetAll(by, peers)) }
+func (c *Core) introduced(by *neighbour, peers []Introduction) {
+	fresh := c.meetAll(by, peers)
+	switch {
+	case len(fresh) > 0:
+		c.fruitless = 0
+	case by != nil && !by.seed && len(peers) > 0:
+		c.fruitless++
+	}
+	c.greetAll(fresh)
+}
 
 func (c *Core) meetAll(by *neighbour, peers []Introduction) (fresh []*neighbour) {
 	if c.done || c.left {

@@ -49,7 +49,7 @@ type Params struct {
 	PerNeighbour  int           `toml:"per_neighbour"`  // blocks outstanding at one neighbour at least (R3)
 	MaxQueue      int           `toml:"max_queue"`      // blocks one neighbour may have asked of us
 	SeedAfter     int           `toml:"seed_after"`     // readers whose holdings are known before a busy seed is asked
-	PumpRoom      int           `toml:"pump_room"`      // blocks of room in the window before a REQUEST is worth its datagram; half as many as neighbours give anything, if that is less
+	PumpRoom      int           `toml:"pump_room"`      // blocks of room in the window before a REQUEST is worth its datagram; three quarters of as many as neighbours give anything, if that is less
 	PiggyExtra    int           `toml:"piggy_extra"`    // blocks beyond the window that may be asked for on a DATA
 	Endgame       int           `toml:"endgame"`        // last blocks that are asked for twice (R9)
 	Ahead         int           `toml:"ahead"`          // chunks that are asked for before rarer ones: the first that are missing, for somebody may be reading (R5)

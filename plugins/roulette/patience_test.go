@@ -70,7 +70,8 @@ func TestWhoWasNeverAnsweredWaits(t *testing.T) {
 			t.Errorf("%d of %d requests are late, and none may hold the window", late, len(v.asked))
 		}
 		if answered {
-			c.Receive(2*time.Second, id, &Data{Chunk: 5, For: 5, Payload: mem.chunk(5), Len: 1024})
+			i := uint32(v.asked[0].chunk)
+			c.Receive(2*time.Second, id, &Data{Chunk: i, For: i, Payload: mem.chunk(int(i)), Len: 1024})
 		}
 		run(c, 2900*time.Millisecond)
 		if kept := c.byID[id] != nil; kept != answered {

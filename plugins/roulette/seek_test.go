@@ -49,6 +49,34 @@ func TestWhoIsRecommended(t *testing.T) {
 	}
 }
 
+// TestWhoIsNamedNobodyNewAsksLess: a reader whose neighbours name those that it knows asks them less and less, until one names somebody else.
+func TestWhoIsNamedNobodyNewAsksLess(t *testing.T) {
+	c, _ := newLonely(t, 128<<10)
+	var known []Introduction
+	for k := range 4 {
+		if _, ok := c.Accept(0, duoPeer(k+1)); !ok {
+			t.Fatal("no room")
+		}
+		known = append(known, Introduction{Peer: duoPeer(k + 1)})
+	}
+	asked := func() (n int) {
+		for end := c.now + 4*time.Second; c.now < end; c.now += 10 * time.Millisecond {
+			if c.wishPeers() {
+				n++
+				c.introduced(c.neighbours[0], known)
+			}
+		}
+		return n
+	}
+	if first, second := asked(), asked(); first > 9 || second != 2 {
+		t.Errorf("asked %d times in four seconds, and %d in four more; want 9 at most, and twice", first, second)
+	}
+	c.introduced(c.neighbours[0], []Introduction{{Peer: duoPeer(9)}})
+	if again := asked(); again < 5 {
+		t.Errorf("asked %d times after somebody new was named", again)
+	}
+}
+
 // A reader with few neighbours asks for more often, with enough of them seldom, with MaxDegree not at all.
 func TestWishForPeers(t *testing.T) {
 	for _, x := range []struct{ neighbours, least, most int }{

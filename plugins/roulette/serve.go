@@ -237,13 +237,13 @@ func (c *Core) fillData(v *neighbour, m *Data) {
 		if m.Blind && v.count == 0 {
 			m.Swap = c.lend(v)
 		}
-		m.Have = c.mySummary()
+		m.Have = c.news(v, max(MaxSummaryData, m.Len/firstShare))
 		m.WantPeers = c.wishPeers()
 		m.Asks = c.takeAsks(v, MaxAsksData)
 	} else if c.members.of[v.id] == nil { // greeted by HELLO, not by JOIN: it does not know that a seed has everything
 		m.Have = c.mySummary()
 	}
-	if v.wanted {
+	if v.wanted && len(m.Have) <= MaxSummaryData { // not both: it must fit a datagram
 		v.wanted = false
 		m.Peers = c.recommend(v, MaxIntrosData)
 	}

@@ -10,12 +10,12 @@ import (
 // told notes that v now knows what we have.
 func (c *Core) told(v *neighbour) {
 	v.statusAt = c.now
-	v.toldSize = c.n - c.missing
+	v.toldSize = c.n - c.missing - c.untold(v)
 }
 
 // status sends STATUS to v.
 func (c *Core) status(v *neighbour) {
-	m := &Status{Have: c.fullSummary(), Queue: uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8)), WantPeers: c.wishPeers()}
+	m := &Status{Have: c.tellAll(v), Queue: uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8)), WantPeers: c.wishPeers()}
 	c.told(v)
 	c.send(v, m)
 }

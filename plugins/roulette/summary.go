@@ -2,23 +2,21 @@ package roulette
 
 // What is told of holdings, and what is learnt.
 
-// mySummary is the have summary for messages whose room is short.
+// shortest returns what is told of all holdings where room is short.
+func (c *Core) shortest() *digest {
+	if have := c.n - c.missing; c.digest == nil || c.inDigest != have {
+		c.digest, c.inDigest = digestOf(c.have, c.n, MaxSummaryData), have
+	}
+	return c.digest
+}
+
+// mySummary is a have summary, for messages whose room is short, that is no news.
 func (c *Core) mySummary() []byte {
 	if !c.known {
 		return nil
 	}
-	if have := c.n - c.missing; c.digest == nil || c.inDigest != have {
-		c.digest, c.inDigest = digestOf(c.have, c.n, MaxSummaryData), have
-	}
-	return c.digest.summary(c.have, c.n, MaxSummaryData, c.rng)
-}
-
-// fullSummary is the have summary for messages with room.
-func (c *Core) fullSummary() []byte {
-	if !c.known {
-		return nil
-	}
-	return summaryOf(c.have, c.n, MaxSummary, c.rng)
+	b, _ := c.shortest().summary(c.have, MaxSummaryData, uint32(c.rng.IntN(c.n)))
+	return b
 }
 
 // forgetHoldings takes back all that v told it has, and what is on its way to it.
@@ -37,7 +35,9 @@ func (c *Core) learnHave(v *neighbour, summary []byte) {
 		return
 	}
 	if !c.known {
-		v.told = append(v.told[:0], summary...)
+		if summary[0] < summaryList || len(v.told) == 0 { // what is new besides is told again
+			v.told = append(v.told[:0], summary...)
+		}
 		return
 	}
 	ok := parseSummary(summary, c.n, func(w int, mask uint64) {

@@ -27,6 +27,8 @@ func TestAnEmptySummaryTellsNothing(t *testing.T) {
 	all := nois.Of(nois.Interval{Start: 0, End: uint32(h.NumChunks())}).AppendSummary(nil, uint32(h.NumChunks()))
 	c.Receive(time.Millisecond, id, &Status{Have: all})
 	c.Receive(2*time.Millisecond, id, &Status{})
+	some, _ := listOf([]uint32{1, 2}) // what is new besides
+	c.Receive(2*time.Millisecond, id, &Status{Have: some})
 	c.Receive(3*time.Millisecond, id, &Proof{Header: &h})
 	if v := c.byID[id]; v == nil || v.count != h.NumChunks() {
 		t.Errorf("the neighbour is not known to have all %d chunks", h.NumChunks())

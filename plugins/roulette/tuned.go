@@ -82,7 +82,7 @@ func (c *Core) noteQueue(v *neighbour, q uint8) {
 // request of class j of k, so that the first answers do not collide (R2).
 func (c *Core) hello(v *neighbour, j, k int) {
 	v.state, v.greeted = StateFirstHandshake, true
-	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.fullSummary()}
+	m := &Hello{Object: c.cfg.Object, NeedHeader: !c.known, WantPeers: len(c.neighbours) < c.p.MinDegree, Have: c.tellAll(v)}
 	if open := c.places(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil && (!c.known || open < c.missing) {
 		m.Class, m.Classes = c.class(j, k)
 		m.Proof = c.helloProof(j, k)
@@ -262,7 +262,7 @@ func (c *Core) rescueAt() time.Duration {
 // wishPeers reports whether this message should ask for introductions (R6, F12, F13).
 func (c *Core) wishPeers() bool {
 	d := len(c.neighbours)
-	every := c.p.SeekEvery * time.Duration(d+1) / time.Duration(c.p.MinDegree+1)
+	every := min(c.p.SeekEvery*time.Duration(d+1)/time.Duration(c.p.MinDegree+1)<<min(c.fruitless, 8), seekSlowly)
 	if d >= c.p.MinDegree {
 		every = seekSlowly
 	}
@@ -274,7 +274,9 @@ func (c *Core) wishPeers() bool {
 }
 
 // seekSlowly is how often a reader with MinDegree neighbours asks for more: who has fewer than its neighbours sells less, is
-// given less, and falls behind them the more the longer the download takes. A short one is over before.
+// given less, and falls behind them the more the longer the download takes. A short one is over before. Who has fewer and is named
+// nobody new asks half as often each time, down to this: in a swarm of nine nobody ever has ten, and all name the same to each
+// other (docs/adr/0041).
 const seekSlowly = 2 * time.Second
 
 // collect drops neighbours that are dead (F21, F33).
