@@ -1,6 +1,9 @@
 package chunker
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // maxLevels is more than the levels above the MetaChunk hashes of the largest object.
 const maxLevels = 20
@@ -10,21 +13,34 @@ const maxLevels = 20
 // from the header and the MetaChunk's number, so the wire form needs no counts.
 type MetaProof struct {
 	Leaves []Hash
-	Path   []Hash // from level 4 upwards; levels where the node has no sibling are left out
+	Path   []Hash // from level 4 upwards; levels where the node has no sibling are left out. May end early: see Short
 }
 
 // MetaPathLen returns how many hashes MetaChunk m's audit path has.
-func (h Header) MetaPathLen(m int) int {
+func (h Header) MetaPathLen(m int) int { return h.metaPathBelow(m, maxLevels) }
+
+// metaPathBelow returns how many of them are on the lowest so many levels above the MetaChunk hashes.
+func (h Header) metaPathBelow(m, levels int) int {
 	n, width := 0, h.NumMetaChunks()
 	if m < 0 || m >= width {
 		return 0
 	}
-	for ; width > 1; width, m = (width+1)/2, m/2 {
+	for ; width > 1 && levels > 0; width, m, levels = (width+1)/2, m/2, levels-1 {
 		if m^1 < width {
 			n++
 		}
 	}
 	return n
+}
+
+// Short returns p, which proves MetaChunk m of the object h, without the part of its path that everybody knows who holds the proof
+// of MetaChunk other: from where their ways to the root meet on, and the hash before.
+func (p MetaProof) Short(h Header, m, other int) MetaProof {
+	if m == other {
+		return p
+	}
+	meet := bits.Len(uint(m ^ other)) // the level of the node that both are below
+	return MetaProof{Leaves: p.Leaves, Path: p.Path[:min(h.metaPathBelow(m, meet-1), len(p.Path))]}
 }
 
 // MetaProofSize returns the length of MetaChunk m's proof on the wire, in bytes.
@@ -47,12 +63,12 @@ func (t *Tree) MetaProof(m int) (MetaProof, error) {
 	return p, nil
 }
 
-// AddProof checks p against the header's root and keeps what it proves. A proof
-// of the wrong shape or with a wrong hash is refused with ErrBadProof and
-// changes nothing.
+// AddProof checks p against the header's root, or the first hash on the way there that is known, and keeps what it proves. A proof
+// of the wrong shape or with a wrong hash is refused with ErrBadProof, one that ends before any hash that is known with
+// ErrNoProof. Both change nothing.
 func (t *Tree) AddProof(m int, p MetaProof) error {
 	h := t.header
-	if m < 0 || m >= h.NumMetaChunks() || len(p.Leaves) != h.MetaLeaves(m) || len(p.Path) != h.MetaPathLen(m) {
+	if m < 0 || m >= h.NumMetaChunks() || len(p.Leaves) != h.MetaLeaves(m) || len(p.Path) > h.MetaPathLen(m) {
 		return fmt.Errorf("MetaChunk %d: %w: wrong shape", m, ErrBadProof)
 	}
 	for _, l := range p.Leaves {
@@ -61,22 +77,33 @@ func (t *Tree) AddProof(m int, p MetaProof) error {
 		}
 	}
 	var way [maxLevels]Hash
-	if climb(way[:], rootOf(p.Leaves), m, t.upper, p.Path) != h.Root {
-		return fmt.Errorf("MetaChunk %d: %w", m, ErrBadProof)
+	top, err := t.climb(way[:], rootOf(p.Leaves), m, p.Path)
+	if err != nil {
+		return fmt.Errorf("MetaChunk %d: %w", m, err)
 	}
 	if !t.HasMeta(m) {
 		t.known += copy(t.metaLeaves(m), p.Leaves)
-		t.keep(way[:], m, p.Path)
+		t.keep(way[:top], m, p.Path)
 	}
 	return nil
 }
 
-// climb goes from the MetaChunk hash to the root and returns the root it
-// arrives at; the node of each level on the way goes to way.
-func climb(way []Hash, node Hash, m int, levels [][]Hash, path []Hash) Hash {
-	for k, level := range levels {
+// climb goes from the MetaChunk hash up to where the path ends, and from there to the first node that is known, the root at the
+// latest, which must be the one it arrives at. The nodes of the levels before go to way; top is how many they are. Of a
+// node that is known, its sibling and all nodes and siblings above it are known.
+func (t *Tree) climb(way []Hash, node Hash, m int, path []Hash) (top int, err error) {
+	for k, level := range t.upper {
+		if known := level[m]; len(path) == 0 && !known.IsZero() {
+			if known != node {
+				return 0, ErrBadProof
+			}
+			return k, nil
+		}
 		way[k] = node
 		if sib := m ^ 1; sib < len(level) {
+			if len(path) == 0 {
+				return 0, ErrNoProof
+			}
 			if m%2 == 0 {
 				node = nodeHash(node, path[0])
 			} else {
@@ -86,13 +113,14 @@ func climb(way []Hash, node Hash, m int, levels [][]Hash, path []Hash) Hash {
 		}
 		m /= 2
 	}
-	return node
+	return 0, ErrBadProof // not reached: the root is known
 }
 
-// keep remembers the nodes of a way that has led to the root, and their siblings.
+// keep remembers the nodes of a way that has led to one that is known, and their siblings.
 func (t *Tree) keep(way []Hash, m int, path []Hash) {
-	for k, level := range t.upper {
-		level[m] = way[k]
+	for k, node := range way {
+		level := t.upper[k]
+		level[m] = node
 		if sib := m ^ 1; sib < len(level) {
 			level[sib], path = path[0], path[1:]
 		}
@@ -116,6 +144,14 @@ func (p MetaProof) AppendBinary(b []byte) []byte {
 func (h Header) ParseMetaProof(m int, b []byte) (MetaProof, error) {
 	if want := h.MetaProofSize(m); want == 0 || len(b) != want {
 		return MetaProof{}, fmt.Errorf("MetaChunk %d: %w: %d bytes, want %d", m, ErrBadProof, len(b), want)
+	}
+	return h.ParseShortProof(m, b)
+}
+
+// ParseShortProof is ParseMetaProof of a proof whose path may end early.
+func (h Header) ParseShortProof(m int, b []byte) (MetaProof, error) {
+	if least, most := h.MetaLeaves(m)*HashSize, h.MetaProofSize(m); most == 0 || len(b) < least || len(b) > most || len(b)%HashSize != 0 {
+		return MetaProof{}, fmt.Errorf("MetaChunk %d: %w: %d bytes, want %d to %d", m, ErrBadProof, len(b), least, most)
 	}
 	hashes := make([]Hash, len(b)/HashSize)
 	for i := range hashes {

@@ -103,13 +103,70 @@ func TestF23_WrongProofChangesNothing(t *testing.T) {
 		good, _ := full.MetaProof(m)
 		at, bad := spoil(t, h, m, good)
 		before := snapshot(reader)
-		if err := reader.AddProof(at, bad); !errors.Is(err, ErrBadProof) {
+		want := ErrBadProof
+		err := reader.AddProof(at, bad)
+		if len(bad.Path) < h.MetaPathLen(at) && errors.Is(err, ErrNoProof) { // moved to where the path is longer
+			want = ErrNoProof
+		}
+		if !errors.Is(err, want) {
 			t.Fatalf("MetaChunk %d as %d: %v", m, at, err)
 		}
 		if !reflect.DeepEqual(snapshot(reader), before) {
 			t.Fatal("a wrong proof has changed the tree")
 		}
 	})
+}
+
+// TestF23_ShortProofs: a reader takes proofs without what it knows already, in any order, and in the end has the whole tree for one hash of
+// a path for each MetaChunk but the first. What ends before anything that it knows is no proof, and changes nothing.
+func TestF23_ShortProofs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(1, 600<<10).Draw(t, "size")
+		full, _ := Build(bytes.NewReader(content(size)), int64(size))
+		h := full.Header()
+		reader := NewTree(h)
+		var known []int
+		paths := 0
+		for _, m := range rapid.Permutation(rangeOf(h.NumMetaChunks())).Draw(t, "order") {
+			whole, _ := full.MetaProof(m)
+			best := whole
+			for _, other := range known {
+				if p := whole.Short(h, m, other); len(p.Path) < len(best.Path) {
+					best = p
+				}
+			}
+			if n := len(best.Path); n > 0 && !reader.HasMeta(m) {
+				before := snapshot(reader)
+				if err := reader.AddProof(m, MetaProof{best.Leaves, best.Path[:n-1]}); !errors.Is(err, ErrNoProof) || !reflect.DeepEqual(snapshot(reader), before) {
+					t.Fatalf("MetaChunk %d with a path of %d that needs %d: %v", m, n-1, n, err)
+				}
+			}
+			p, err := h.ParseShortProof(m, best.AppendBinary(nil))
+			if err == nil {
+				err = reader.AddProof(m, p)
+			}
+			if err != nil {
+				t.Fatalf("MetaChunk %d after %v: %v", m, known, err)
+			}
+			if again, err := reader.MetaProof(m); err != nil || !reflect.DeepEqual(again, whole) {
+				t.Fatalf("MetaChunk %d is proved to others with %v, %v", m, again, err)
+			}
+			known, paths = append(known, m), paths+len(best.Path)
+		}
+		if got, want := snapshot(reader), snapshot(full); !reader.Complete() || !reflect.DeepEqual(got, want) {
+			t.Error("the reader's tree is another one")
+		}
+		if n := h.NumMetaChunks(); paths != n-1 {
+			t.Errorf("%d hashes of paths for %d MetaChunks", paths, n)
+		}
+	})
+}
+
+func rangeOf(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
 }
 
 // spoil returns a proof that differs from good, or the same one at another index.

@@ -57,7 +57,8 @@ type Sink interface {
 	// Begin gives the header. It wraps chunker.ErrBadHeader if h is not the
 	// object's; given again it does nothing.
 	Begin(h chunker.Header) error
-	// AddProof wraps chunker.ErrBadProof if the proof is wrong.
+	// AddProof wraps chunker.ErrBadProof if the proof is wrong, chunker.ErrNoProof if it is short (chunker.MetaProof.Short) and
+	// nothing is known that it leads to.
 	AddProof(meta int, p chunker.MetaProof) error
 	// Put wraps chunker.ErrBadChunk if data is not chunk i and
 	// chunker.ErrNoProof if AddProof was not called for its MetaChunk. A chunk

@@ -1,6 +1,7 @@
 package roulette
 
 import (
+	"errors"
 	"time"
 
 	"nt/chunker"
@@ -227,13 +228,14 @@ func (c *Core) receiveProof(v *neighbour, m *Proof) {
 	if !c.known || len(m.Hashes) == 0 {
 		return
 	}
-	p, err := c.header.ParseMetaProof(int(m.Meta), m.Hashes)
+	p, err := c.header.ParseShortProof(int(m.Meta), m.Hashes)
 	if err == nil {
 		err = c.cfg.Content.AddProof(int(m.Meta), p)
 	}
 	switch {
 	case err == nil:
 		c.retryHeld()
+	case errors.Is(err, chunker.ErrNoProof): // shortened by what v takes us to know: asked for alone it comes whole
 	case isFault(err):
 		c.ban(v, ErrPoison)
 	default:
@@ -260,21 +262,4 @@ func (c *Core) adoptHeader(v *neighbour, h chunker.Header) bool {
 	}
 	c.retryHeld()
 	return true
-}
-
-// sendProof sends the proof of a MetaChunk, once per neighbour, and the header if asked.
-func (c *Core) sendProof(v *neighbour, meta int, header, again bool) {
-	m := &Proof{Meta: uint32(meta)}
-	if header {
-		m.Header = &c.header
-	}
-	if !v.proofs.has(meta) || again {
-		if p, err := c.cfg.Content.MetaProof(meta); err == nil {
-			m.Hashes = p.AppendBinary(nil)
-			v.proofs.add(meta)
-		}
-	}
-	if m.Header != nil || m.Hashes != nil {
-		c.send(v, m)
-	}
 }

@@ -73,3 +73,50 @@ func (c *Core) release(h heldBlock) {
 		c.refree(int(h.chunk))
 	}
 }
+
+// sendProof sends the proof of a MetaChunk with what v asked for of it, once per neighbour, and the header if asked. What v knows of the
+// path to the root, by the proofs that it shows it has, is left out: at 1 MiB the paths were 0.012 bytes per byte.
+func (c *Core) sendProof(v *neighbour, meta int, header, again bool) {
+	m := &Proof{Meta: uint32(meta)}
+	if header {
+		m.Header = &c.header
+	}
+	if !v.proofs.has(meta) || again {
+		m.Hashes = c.hashes(v, meta, c.nearestProven(v, meta))
+	}
+	if m.Header != nil || m.Hashes != nil {
+		c.send(v, m)
+	}
+}
+
+// sendProofAlone answers a request for nothing but a proof, with all of its path.
+func (c *Core) sendProofAlone(v *neighbour, meta int) {
+	if b := c.hashes(v, meta, meta); b != nil {
+		c.send(v, &Proof{Meta: uint32(meta), Hashes: b})
+	}
+}
+
+// hashes returns the proof of a MetaChunk for v, who has that of another (the same: none), or nil if there is none here.
+func (c *Core) hashes(v *neighbour, meta, other int) []byte {
+	p, err := c.cfg.Content.MetaProof(meta)
+	if err != nil {
+		return nil
+	}
+	v.proofs.add(meta)
+	return p.Short(c.header, meta, other).AppendBinary(nil)
+}
+
+// nearestProven returns, of the MetaChunks of which v shows that it has the proof, one whose way to the root meets that of meta first; meta if
+// there is none.
+func (c *Core) nearestProven(v *neighbour, meta int) int {
+	metas := c.header.NumMetaChunks()
+	for span := 2; span < 2*metas; span *= 2 {
+		first := meta &^ (span - 1)
+		for other := first; other < min(first+span, metas); other++ {
+			if other != meta && c.provenAt(v, other) {
+				return other
+			}
+		}
+	}
+	return meta
+}

@@ -19,7 +19,7 @@ func (c *Core) receiveAsks(v *neighbour, asks []Ask) {
 			c.ban(v, ErrDishonest)
 			return
 		case a.ProofOnly && !(c.pacesAll() && len(v.queued) < c.p.MaxQueue):
-			c.sendProof(v, chunker.MetaOf(int(a.Chunk)), false, true)
+			c.sendProofAlone(v, chunker.MetaOf(int(a.Chunk)))
 		case a.ProofOnly:
 			v.queued = slices.Insert(v.queued, 0, want{Ask: a, at: c.now})
 		case c.cfg.Seed && v.waitsFor(a): // it gave the request up and makes it again; the first is still good
@@ -165,7 +165,7 @@ func (c *Core) serveAt() time.Duration {
 func (c *Core) serve(v *neighbour) {
 	q := &v.queued[0]
 	if q.ProofOnly {
-		c.sendProof(v, chunker.MetaOf(int(q.Chunk)), false, true)
+		c.sendProofAlone(v, chunker.MetaOf(int(q.Chunk)))
 		c.unqueue(v, 0)
 		return
 	}

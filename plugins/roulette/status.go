@@ -15,7 +15,7 @@ func (c *Core) told(v *neighbour) {
 
 // status sends STATUS to v.
 func (c *Core) status(v *neighbour) {
-	m := &Status{Have: c.tellAll(v), Queue: uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8)), WantPeers: c.wishPeers()}
+	m := &Status{Have: c.news(v, MaxSummary), Queue: uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8)), WantPeers: c.wishPeers()}
 	c.told(v)
 	c.send(v, m)
 }

@@ -73,18 +73,23 @@ func (o *Object) AddProof(m int, p chunker.MetaProof) error {
 	if _, begun := o.Header(); !begun {
 		return fmt.Errorf("proof before the header: %w", chunker.ErrBadProof)
 	}
-	known, err := o.checkProof(m, p)
+	whole, known, err := o.checkProof(m, p)
 	if err != nil || known && !o.unsaved[m] {
 		return err
 	}
-	return o.saveProof(m, p)
+	return o.saveProof(m, whole)
 }
 
-func (o *Object) checkProof(m int, p chunker.MetaProof) (known bool, err error) {
+// checkProof adds a proof to the tree, and returns it with all of its path.
+func (o *Object) checkProof(m int, p chunker.MetaProof) (whole chunker.MetaProof, known bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	known = o.tree.HasMeta(m)
-	return known, o.tree.AddProof(m, p)
+	if err := o.tree.AddProof(m, p); err != nil {
+		return whole, known, err
+	}
+	whole, err = o.tree.MetaProof(m)
+	return whole, known, err
 }
 
 // saveProof keeps a proof, or remembers that it has yet to be kept: an object

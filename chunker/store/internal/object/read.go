@@ -119,7 +119,7 @@ func (o *Object) needTree(m int) error {
 	}
 	p, loadErr := o.keeper.LoadProof(m)
 	if loadErr == nil {
-		_, loadErr = o.checkProof(m, p)
+		_, _, loadErr = o.checkProof(m, p)
 	}
 	o.saving.Unlock()
 	if loadErr == nil {
