@@ -305,7 +305,10 @@ func FuzzParseMetaProof(f *testing.F) {
 	}
 	f.Add(-1, []byte{})
 	f.Fuzz(func(t *testing.T, m int, b []byte) {
-		p, err := h.ParseMetaProof(m, b)
+		p, err := h.ParseShortProof(m, b)
+		if _, whole := h.ParseMetaProof(m, b); whole == nil != (err == nil && len(b) == h.MetaProofSize(m)) {
+			t.Fatalf("whole: %v, short: %v", whole, err)
+		}
 		if err != nil {
 			if !errors.Is(err, ErrBadProof) {
 				t.Fatalf("error is of another kind: %v", err)

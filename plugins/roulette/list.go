@@ -12,12 +12,13 @@ import "slices"
 // maxRice is the largest k: chunk numbers have fewer bits.
 const maxRice = 22
 
-// listOf returns the list of chunks, as many of them, from the first on, as fit into MaxSummaryData, and how many these are.
+// listOf returns the list of chunks, as many of them, from the first on, as fit into MaxSummaryData or a few less, and how many these are.
 func listOf(chunks []uint32) (b []byte, n int) {
-	for n = min(len(chunks), 8*MaxSummaryData); n > 0; n-- {
+	for n = min(len(chunks), 8*MaxSummaryData); n > 0; {
 		gaps := gapsOf(chunks[:n])
 		k, bits := riceOf(gaps)
-		if 1+(bits+7)/8 > MaxSummaryData {
+		if size := 1 + (bits+7)/8; size > MaxSummaryData {
+			n = min(n-1, n*MaxSummaryData/size)
 			continue
 		}
 		w := bitWriter{b: []byte{summaryList + byte(k)}}

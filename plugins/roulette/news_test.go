@@ -56,6 +56,27 @@ func TestListsAreChecked(t *testing.T) {
 	}
 }
 
+// FuzzHaveSummary: whatever a neighbour says it has is a set of chunks of the object, or refused.
+func FuzzHaveSummary(f *testing.F) {
+	list, _ := listOf([]uint32{3, 5, 20})
+	f.Add(list, uint32(128))
+	f.Add([]byte{summaryBitmap, 0xff}, uint32(8))
+	f.Add([]byte{summaryIntervals, 1, 3, 4}, uint32(100))
+	f.Add([]byte{summaryList + maxRice, 0xff, 0xff, 0xff, 0xff, 0x7f}, uint32(1<<20))
+	f.Fuzz(func(t *testing.T, b []byte, n uint32) {
+		n = n%(1<<20) + 1
+		has := newBitset(int(n))
+		if !parseSummary(b, int(n), func(w int, mask uint64) { has[w] |= mask }) {
+			return
+		}
+		for i := int(n); i < 64*len(has); i++ {
+			if has.has(i) {
+				t.Fatalf("%x says that chunk %d of %d is there", b, i, n)
+			}
+		}
+	})
+}
+
 // TestNewsAddUp: a neighbour that is told with every message what is new knows all that is there, once as many messages came as it
 // takes; if a message is lost, too. Few bytes tell what is told again.
 func TestNewsAddUp(t *testing.T) {
