@@ -10,12 +10,13 @@ import (
 // nobody asks for a held chunk a second time, so a proof that does not come must not
 // keep it for ever.
 func (c *Core) chaseProofs() {
-	if !c.known || c.cfg.Without.Chase {
+	if len(c.held) == 0 || !c.known || c.cfg.Without.Chase {
 		return
 	}
+	retry := c.slowly(proofRetry)
 	for i := 0; i < len(c.held); i++ {
 		meta := chunker.MetaOf(int(c.held[i].chunk))
-		if at, ok := c.proofAsk[meta]; ok && c.now-at < c.slowly(proofRetry) {
+		if at, ok := c.proofAsk[meta]; ok && c.now-at < retry {
 			continue
 		}
 		if v := c.anyProver(meta); v != nil {
@@ -29,12 +30,21 @@ func (c *Core) chaseProofs() {
 
 // proofsAt is when chaseProofs has something to do; false if never.
 func (c *Core) proofsAt() (at time.Duration, ok bool) {
+	if len(c.held) == 0 || !c.known || c.cfg.Without.Chase {
+		return 0, false
+	}
+	last := -1
 	for _, h := range c.held {
-		if t := c.proofAsk[chunker.MetaOf(int(h.chunk))] + c.slowly(proofRetry); !ok || t < at {
+		meta := chunker.MetaOf(int(h.chunk))
+		if meta == last { // mostly all are of one
+			continue
+		}
+		last = meta
+		if t := c.proofAsk[meta]; !ok || t < at {
 			at, ok = t, true
 		}
 	}
-	return at, ok && c.known && !c.cfg.Without.Chase
+	return at + c.slowly(proofRetry), true
 }
 
 // anyProver returns a random neighbour that holds a chunk of the MetaChunk, or nil.
