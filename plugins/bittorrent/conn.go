@@ -58,6 +58,13 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// SetDeadline says nothing of a connection that is closed, as a Read will: the client panics if one that it has just accepted
+// cannot have a deadline (anacrolix/torrent v1.61.0, Client.runReceivedConn), and ours may be closed at that moment by either side of us.
+func (c *conn) SetDeadline(t time.Time) error {
+	_ = c.Conn.SetDeadline(t)
+	return nil
+}
+
 // Close closes the connection and tells whoever wants to know.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
