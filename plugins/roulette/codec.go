@@ -116,6 +116,6 @@ func parseData(r *reader, flag func(byte) bool) Message {
 	}
 	m.Len = len(r.b)
 	m.Payload = r.bytes(m.Len)
-	r.bad = r.bad || m.Len == 0 || m.Len > chunker.MaxChunkSize-int(m.Block)*BlockSize
+	r.bad = r.bad || m.Len == 0 || len(m.Have) > max(MaxSummaryData, m.Len/firstShare) || m.Len > chunker.MaxChunkSize-int(m.Block)*BlockSize
 	return m
 }

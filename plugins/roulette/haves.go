@@ -159,9 +159,9 @@ func intervalsFrom(s *nois.Set, from uint32, k int) (out []nois.Interval, next u
 	return out, from
 }
 
-// summaryOf returns the have summary of an object of n chunks in at most max bytes.
-func summaryOf(s *nois.Set, n, max int, rng *rand.Rand) []byte {
-	b, _ := digestOf(s, n, max).summary(s, max, uint32(rng.IntN(n)))
+// summaryOf returns the have summary of an object of n chunks in at most most bytes.
+func summaryOf(s *nois.Set, n, most int, rng *rand.Rand) []byte {
+	b, _ := digestOf(s, n, most).summary(s, most, uint32(rng.IntN(max(n, 1))))
 	return b
 }
 

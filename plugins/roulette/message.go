@@ -174,7 +174,7 @@ type Data struct {
 	Swap      uint32
 	Queue     uint8 // sender's upload queue in 4 ms units, capped
 	WantPeers bool
-	Have      []byte // mostly at most MaxSummaryData
+	Have      []byte // at most MaxSummaryData, or a part of Len: see firstShare
 	Asks      []Ask
 	Peers     []Introduction
 	// Payload is left nil by the core: the driver reads Len bytes of the chunk from

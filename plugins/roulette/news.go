@@ -31,7 +31,7 @@ func (c *Core) tellAll(v *neighbour) []byte {
 	}
 	d := digestOf(c.have, c.n, MaxSummary)
 	v.telling = telling{begun: true, whole: d.whole != nil, upTo: len(c.taken)}
-	b, _ := d.summary(c.have, MaxSummary, uint32(c.rng.IntN(c.n)))
+	b, _ := d.summary(c.have, MaxSummary, uint32(c.rng.IntN(max(c.n, 1))))
 	return b
 }
 

@@ -15,7 +15,7 @@ func (c *Core) mySummary() []byte {
 	if !c.known {
 		return nil
 	}
-	b, _ := c.shortest().summary(c.have, MaxSummaryData, uint32(c.rng.IntN(c.n)))
+	b, _ := c.shortest().summary(c.have, MaxSummaryData, uint32(c.rng.IntN(max(c.n, 1))))
 	return b
 }
 
