@@ -66,6 +66,7 @@ func TestRow16_SilentSourcesGetNoMoreThanTheySent(t *testing.T) {
 		"wire: longest Init":                   {wireDatagram(0xC3, 1400), true},
 		"wire: Init, cut":                      {wireDatagram(0xC3, 60), false},
 		"wire: Reply to nothing":               {wireDatagram(0xC4, 53), false},
+		"wire: type of yesterday, Data":        {wireDatagram(0xC5, 500), false},
 		"wire: control of no session":          {wireDatagram(0xC8, 500), false},
 		"wire: message of no session":          {wireDatagram(0xC9, 500), false},
 		"wire: KCP of no session":              {wireDatagram(0xCA, 500), false},
