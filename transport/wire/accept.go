@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
@@ -116,14 +115,15 @@ func (n *Node) shakeHands(from netip.AddrPort, m initMsg) (*Session, []byte, boo
 	if err != nil {
 		return nil, nil, false
 	}
-	payload, _, _, err := hs.ReadMessage(nil, m.noise)
-	if err != nil || len(payload) < len(transport.PeerID{})+1 {
+	first, _, _, err := hs.ReadMessage(nil, m.noise)
+	if err != nil || len(first) == 0 {
 		return nil, nil, false
 	}
-	s := newSession(n, from, m.conv, transport.PeerID(payload[:32]))
-	if pub, err := dhPublic(s.peer); err != nil || !bytes.Equal(pub, hs.PeerStatic()) {
-		return nil, nil, false // it names a key that is not its own
+	peer, err := idOf(hs.PeerStatic(), first[0]&firstSign != 0)
+	if err != nil {
+		return nil, nil, false
 	}
+	s := newSession(n, from, m.conv, peer)
 	msg, recv, send, err := hs.WriteMessage(nil, n.Grant().AppendBinary([]byte{byte(n.NAT())}))
 	if err != nil || s.send.setKey(send) != nil || s.recv.setKey(recv) != nil {
 		return nil, nil, false
@@ -131,9 +131,8 @@ func (n *Node) shakeHands(from netip.AddrPort, m initMsg) (*Session, []byte, boo
 	s.state, s.accepted, s.handle = stateAccepted, true, m.token.handle()
 	s.reply = replyMsg{m.conv, msg}.append(nil)
 	s.initSum = sha256.Sum256(m.noise)
-	first := payload[32:]
 	s.nat = NATKind(first[0] >> natShift)
-	first[0] &= 1<<natShift - 1
+	first[0] &= firstSign - 1
 	close(s.established)
 	return s, first, true
 }

@@ -29,17 +29,18 @@ const (
 	initHead  = 1 + 4 + tokenSize
 	replyHead = 1 + 4
 	dataHead  = 1 + 2 + 2
-	aeadTag   = 16
+	aeadTag   = 12
 	noiseMsg1 = 32 + 32 + 16 + 16 // e, s, tag of s, tag of the payload
 	noiseMsg2 = 32 + 16 + replySays
 	// replySays is the payload of a Reply: what NAT the accepter is behind, and a grant of its own.
 	replySays = 1 + GrantSize
 
+	// Overhead is what a session adds to a packet.
+	Overhead = dataHead + aeadTag
 	// MaxPacket is the longest packet a session carries.
-	MaxPacket = MaxDatagram - dataHead - aeadTag
-	// MaxFirst is the longest packet that can ride on the first datagram; the
-	// dialler's PeerID and a channel byte ride before it.
-	MaxFirst = MaxDatagram - initHead - noiseMsg1 - 32 - 1
+	MaxPacket = MaxDatagram - Overhead
+	// MaxFirst is the longest packet that can ride on the first datagram, behind a channel byte.
+	MaxFirst = MaxDatagram - initHead - noiseMsg1 - 1
 )
 
 var errDatagram = errors.New("wire: malformed datagram")

@@ -83,7 +83,11 @@ func (n *Node) newDial(addr netip.AddrPort, peer transport.PeerID, token Token, 
 	if d.handshake, err = n.newHandshake(true, peer); err != nil {
 		return nil, fmt.Errorf("dialling %v: %w", addr, err)
 	}
-	d.first = append(append(append([]byte(nil), n.id[:]...), byte(ch)|byte(n.NAT())<<natShift), first...)
+	head := byte(ch) | byte(n.NAT())<<natShift
+	if signOf(n.id) {
+		head |= firstSign
+	}
+	d.first = append([]byte{head}, first...)
 	d.datagram = askMsg{d.nonce}.append(nil)
 	if token != (Token{}) {
 		if err := s.initiate(token); err != nil {
@@ -268,7 +272,7 @@ func (s *Session) handshaking(now time.Time) (rides bool, took time.Duration) {
 	if d.nudges == 0 {
 		took = min(now.Sub(d.initAt), 2*now.Sub(s.initSent))
 	}
-	return len(d.first) > len(transport.PeerID{})+1, took
+	return len(d.first) > 1, took
 }
 
 // finish takes the keys out of a Reply.

@@ -11,7 +11,7 @@ import (
 )
 
 // link seals or opens the packets of one direction with the key that the
-// handshake agreed on: Noise's AESGCM with the counter as nonce. It has a nonce buffer of
+// handshake agreed on: Noise's AESGCM with the counter as nonce and, as in IPsec (RFC 4106 section 6), a tag of 12 bytes. It has a nonce buffer of
 // its own, so that a packet costs no garbage, and is not safe for concurrent use.
 type link struct {
 	aead  cipher.AEAD
@@ -28,7 +28,7 @@ func (l *link) setKey(cs *noise.CipherState) error {
 	if err != nil {
 		return fmt.Errorf("session cipher: %w", err)
 	}
-	l.aead, err = cipher.NewGCM(block)
+	l.aead, err = cipher.NewGCMWithTagSize(block, aeadTag)
 	return err
 }
 

@@ -23,8 +23,11 @@ const (
 	NATSymmetric
 )
 
-// natShift is where Init's channel byte carries the dialler's NATKind.
-const natShift = 6
+// Init's channel byte carries the dialler's NATKind from natShift on, and at firstSign the sign of its key.
+const (
+	natShift  = 6
+	firstSign = 1 << 5
+)
 
 func (k NATKind) String() string {
 	switch k {

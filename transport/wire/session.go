@@ -317,7 +317,7 @@ func (s *Session) repeatReply(m initMsg) bool {
 func (n *Node) newHandshake(initiator bool, peer transport.PeerID) (*noise.HandshakeState, error) {
 	suite := noise.NewCipherSuite(noise.DH25519, noise.CipherAESGCM, noise.HashSHA256)
 	c := noise.Config{CipherSuite: suite, Random: rand.Reader, Pattern: noise.HandshakeIK, Initiator: initiator,
-		Prologue: []byte("nt-wire-v2"), StaticKeypair: n.dh}
+		Prologue: []byte("nt-wire-v3"), StaticKeypair: n.dh}
 	if initiator {
 		var err error
 		if c.PeerStatic, err = dhPublic(peer); err != nil {

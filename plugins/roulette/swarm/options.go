@@ -6,6 +6,7 @@ import (
 
 	"nt/chunker"
 	"nt/plugins/roulette"
+	"nt/transport/wire"
 )
 
 // Name is the transport's name in configuration and announcements.
@@ -45,13 +46,13 @@ func DefaultOptions() Options {
 	return Options{Params: roulette.Tuned(), Wire: "kcp", Profile: "tuned", MaxSessions: 512, Stall: 12 * time.Second, AskWait: 250 * time.Millisecond, DialTimeout: 4 * time.Second}
 }
 
-// wireOverhead is what each wire adds to a message, in bytes: IP and UDP headers
-// (28), the sealed packet's head, tag and channel (26), KCP's header and length (26).
+// wireOverhead is what each wire adds to a message, in bytes: IP and UDP headers (28), the seal, and KCP's
+// header and length as they mostly are (5).
 func (o Options) wireOverhead() int {
 	if o.Wire == "kcp" {
-		return 28 + 26 + 26
+		return 28 + wire.Overhead + 5
 	}
-	return 28 + 26
+	return 28 + wire.Overhead
 }
 
 // maxRun is how many blocks one message carries at most: a whole chunk where messages

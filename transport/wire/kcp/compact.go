@@ -10,16 +10,16 @@ import (
 // session its packets therefore travel in this form, and are KCP's own again before KCP sees
 // them. Per segment, integers as unsigned varints:
 //
-//	head 1 | [frg 1] | [wnd] | [una] | ts | sn | [len] | data
+//	head 1 | [frg 1] | [wnd] | [una] | [ts 2] | sn | [len] | data
 //
 // head: bits 0-1 the command (push, ack, window asked, window told), 2 frg is not 0, 3 wnd and
 // 4 una are not those of the segment before, 5 data ends before the packet does, 6 pressing (see
-// below). sn is the difference to the segment before as a zigzag varint. Before the
+// below), 7 ts. sn is the difference to the segment before as a zigzag varint. Before the
 // first segment sn and una count as 0, wnd as firstReceive. A segment never grows.
 //
-// ts is milliseconds of whoever sent the data, and comes back with its acknowledgement. Nobody else makes anything of it, so its lower
-// 16 bits are enough: 2 bytes, big-endian, on the first segment of a command in a packet, the difference to the one before on others.
-// An acknowledgement's is made whole again by what was sent last; of data the upper half is lost.
+// ts is milliseconds of whoever sent the data, and comes back with its acknowledgement. Nobody else makes anything of it, and who sent
+// a packet once knows when (history). So it goes with data that is sent again, and with the acknowledgement of such: the
+// lower 16 bits, big-endian, which is more than an answer takes.
 const (
 	headCommand = 3
 	headFrg     = 1 << 2
@@ -27,8 +27,12 @@ const (
 	headUna     = 1 << 4
 	headLen     = 1 << 5
 	headPrompt  = 1 << 6
-	headUnused  = 1 << 7
+	headClock   = 1 << 7
 )
+
+// clocked marks a ts, in KCP's form at the end that gets the data, that came with it; its lower 16 bits are what came. Without
+// the mark nothing did.
+const clocked = 1 << 16
 
 var errCompact = errors.New("kcp: malformed packet")
 
@@ -60,10 +64,9 @@ type marks struct {
 	prompt   bool // its acknowledgements were not held back
 }
 
-// appendCompact appends a packet of KCP's, which must be whole segments, in compact form.
-func appendCompact(b, packet []byte, m marks) []byte {
+// appendCompact appends a packet of KCP's, which must be whole segments, in compact form. Data from fresh on is sent for the first time.
+func appendCompact(b, packet []byte, m marks, fresh uint32) []byte {
 	var before fields
-	var clocks [headCommand + 1]clock
 	before.wnd = firstReceive
 	for len(packet) >= header {
 		f := parseFields(packet)
@@ -88,7 +91,10 @@ func appendCompact(b, packet []byte, m marks) []byte {
 		if set(headUna, f.una != before.una) {
 			b = binary.AppendUvarint(b, uint64(f.una))
 		}
-		b = clocks[head&headCommand].append(b, uint16(f.ts))
+		again := f.cmd == cmdPush && int32(f.sn-fresh) < 0
+		if set(headClock, again || f.cmd == cmdAck && f.ts&clocked != 0) {
+			b = binary.BigEndian.AppendUint16(b, uint16(f.ts))
+		}
 		b = binary.AppendUvarint(b, zigzag(f.sn-before.sn))
 		if set(headLen, len(packet) > 0) {
 			b = binary.AppendUvarint(b, uint64(n))
@@ -101,32 +107,6 @@ func appendCompact(b, packet []byte, m marks) []byte {
 	return b
 }
 
-// clock is the ts of the segment of a command before, if there is one.
-type clock struct {
-	ts    uint16
-	known bool
-}
-
-func (c *clock) append(b []byte, ts uint16) []byte {
-	if c.known {
-		b = binary.AppendUvarint(b, zigzag(uint32(int16(ts-c.ts))))
-	} else {
-		b = binary.BigEndian.AppendUint16(b, ts)
-	}
-	*c = clock{ts, true}
-	return b
-}
-
-func (c *clock) read(r *compactReader) uint16 {
-	if c.known {
-		c.ts += uint16(unzigzag(r.uvarint(1<<16 - 1)))
-	} else {
-		hi := uint16(r.byte())
-		*c = clock{hi<<8 | uint16(r.byte()), true}
-	}
-	return c.ts
-}
-
 func zigzag(d uint32) uint64 {
 	v := int32(d)
 	return uint64(uint32(v<<1) ^ uint32(v>>31))
@@ -134,12 +114,11 @@ func zigzag(d uint32) uint64 {
 
 func unzigzag(u uint32) uint32 { return u>>1 ^ -(u & 1) }
 
-// appendExpanded appends a compact packet in KCP's form, at most max bytes. sent is the ts of the data that was sent last.
-func appendExpanded(b, compact []byte, max int, sent uint32) (packet []byte, m marks, err error) {
+// appendExpanded appends a compact packet in KCP's form, at most max bytes. What it lacks still history completes.
+func appendExpanded(b, compact []byte, max int) (packet []byte, m marks, err error) {
 	max += len(b)
 	r := compactReader{b: compact}
 	f := fields{wnd: firstReceive}
-	var clocks [headCommand + 1]clock
 	for len(r.b) > 0 && !r.bad {
 		head := r.byte()
 		f.cmd, f.frg = cmdPush+head&headCommand, 0
@@ -152,16 +131,17 @@ func appendExpanded(b, compact []byte, max int, sent uint32) (packet []byte, m m
 		if head&headUna != 0 {
 			f.una = r.uvarint(1<<32 - 1)
 		}
-		f.ts = uint32(clocks[head&headCommand].read(&r))
-		if f.cmd == cmdAck {
-			f.ts = sent - uint32(uint16(sent)-uint16(f.ts))
+		f.ts = 0
+		if head&headClock != 0 {
+			f.ts = clocked | uint32(r.byte())<<8
+			f.ts |= uint32(r.byte())
 		}
 		f.sn += unzigzag(r.uvarint(1<<32 - 1))
 		n := len(r.b)
 		if head&headLen != 0 {
 			n = int(r.uvarint(uint64(n)))
 		}
-		if r.bad || n > len(r.b) || head&headUnused != 0 || len(b)+header+n > max {
+		if r.bad || n > len(r.b) || len(b)+header+n > max {
 			return b, m, errCompact
 		}
 		if head&headPrompt != 0 {

@@ -19,64 +19,78 @@ func whole(window uint16, segs ...[]byte) (b []byte) {
 }
 
 func TestCompact(t *testing.T) {
-	const sent = 3<<16 + 120 // ms
 	at := func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
+	const came = clocked // a ts that came with its data
 	for _, c := range []struct {
 		name   string
 		packet []byte
 		marks  marks
 		want   string // hex
+		back   []byte // nil: packet
 	}{
-		{"nothing", nil, marks{}, ""},
-		{"an acknowledgement", whole(firstReceive, segment(cmdAck, at(3<<16+100), 1, 2, 0)), marks{prompt: true}, "5102006402"},
-		{"of what was sent when the lower half was larger", whole(firstReceive, segment(cmdAck, at(2<<16+1000), 1, 2, 0)), marks{}, "110203e802"},
-		{"data", whole(firstReceive, segment(cmdPush, at(100), 1, 0, 3)), marks{}, "00006402000000"},
-		{"data to a window that is full", whole(0, segment(cmdPush, at(100), 1, 0, 3)), marks{}, "0800006402000000"},
-		{"two acknowledgements", whole(firstReceive, segment(cmdAck, at(3<<16+100), 1, 3, 0), segment(cmdAck, at(3<<16+97), 2, 3, 0)), marks{}, "310300640200" + "010502"},
-		{"data that presses behind an acknowledgement", whole(firstReceive, segment(cmdAck, at(3<<16+100), 1, 2, 0), segment(cmdPush, at(90), 5, 2, 2)), marks{pressing: true}, "310200640200" + "40005a080000"},
+		{"nothing", nil, marks{}, "", nil},
+		{"an acknowledgement", whole(firstReceive, segment(cmdAck, 0, 1, 2, 0)), marks{prompt: true}, "510202", nil},
+		{"of what was sent again", whole(firstReceive, segment(cmdAck, at(came|1000), 1, 2, 0)), marks{}, "910203e802", nil},
+		{"data", whole(firstReceive, segment(cmdPush, at(100), 9, 0, 3)), marks{}, "0012000000", whole(firstReceive, segment(cmdPush, 0, 9, 0, 3))},
+		{"data that is sent again", whole(firstReceive, segment(cmdPush, at(5<<16|100), 4, 0, 3)), marks{}, "80006408000000", whole(firstReceive, segment(cmdPush, at(came|100), 4, 0, 3))},
+		{"data to a window that is full", whole(0, segment(cmdPush, 0, 9, 0, 3)), marks{}, "080012000000", nil},
+		{"two acknowledgements", whole(firstReceive, segment(cmdAck, 0, 1, 3, 0), segment(cmdAck, at(came|97), 2, 3, 0)), marks{}, "31030200" + "81006102", nil},
+		{"data that presses behind an acknowledgement", whole(firstReceive, segment(cmdAck, 0, 7, 2, 0), segment(cmdPush, 0, 8, 2, 2)), marks{pressing: true}, "31020e00" + "40020000", nil},
 	} {
-		got := appendCompact(nil, c.packet, c.marks)
+		got := appendCompact(nil, c.packet, c.marks, 8)
 		if hex.EncodeToString(got) != c.want {
 			t.Errorf("%s: %x, want %s", c.name, got, c.want)
 		}
-		back, m, err := appendExpanded(nil, got, maxExpanded, sent)
-		if err != nil || m != c.marks || !bytes.Equal(back, c.packet) {
-			t.Errorf("%s: back %x %+v (%v), was %x %+v", c.name, back, m, err, c.packet, c.marks)
+		if c.back == nil {
+			c.back = c.packet
+		}
+		back, m, err := appendExpanded(nil, got, maxExpanded)
+		if err != nil || m != c.marks || !bytes.Equal(back, c.back) {
+			t.Errorf("%s: back %x %+v (%v), was %x %+v", c.name, back, m, err, c.back, c.marks)
 		}
 	}
 }
 
 func TestCompactRefusesTooMuch(t *testing.T) {
-	many := append([]byte{0x21, 0, 0, 0, 0}, bytes.Repeat([]byte{0x21, 0, 0, 0}, 400)...) // acknowledgements without end
-	if _, _, err := appendExpanded(nil, many[:5+4*maxRiding], maxExpanded, 0); err != nil {
+	many := bytes.Repeat([]byte{0x21, 0, 0}, 400) // acknowledgements without end
+	if _, _, err := appendExpanded(nil, many[:3*maxRiding], maxExpanded); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := appendExpanded(nil, many, maxExpanded, 0); err == nil {
+	if _, _, err := appendExpanded(nil, many, maxExpanded); err == nil {
 		t.Error("400 segments were taken")
 	}
-	for _, b := range [][]byte{{0x80, 0, 0, 0}, {0x00}, {0x00, 0}, {0x00, 0, 0}, {0x00, 0, 0, 0x80}, {0x20, 0, 0, 0, 9, 1}, {0x04}} {
-		if got, _, err := appendExpanded(nil, b, maxExpanded, 0); err == nil {
+	for _, b := range [][]byte{{0x80, 0}, {0x80, 0, 0}, {0x00}, {0x00, 0x80}, {0x20, 0, 9, 1}, {0x04}} {
+		if got, _, err := appendExpanded(nil, b, maxExpanded); err == nil {
 			t.Errorf("%x was taken for %x", b, got)
 		}
 	}
 }
 
+// What arrives is at most so long, and the same in KCP's form and on the wire again, where its end knows which data was sent before.
 func FuzzCompact(f *testing.F) {
-	f.Add([]byte{0x51, 2, 0, 0x64, 2}, uint32(1<<20))
-	f.Add([]byte{0x31, 2, 0, 0x64, 2, 0, 0x40, 0, 0x5a, 8, 0, 0}, uint32(5))
-	f.Fuzz(func(t *testing.T, b []byte, sent uint32) {
-		p, m, err := appendExpanded(nil, b, maxExpanded, sent)
+	f.Add([]byte{0x51, 2, 2}, uint32(0))
+	f.Add([]byte{0x31, 2, 0x0e, 0, 0xc0, 0, 0x64, 2, 0, 0}, uint32(9))
+	f.Fuzz(func(t *testing.T, b []byte, fresh uint32) {
+		p, m, err := appendExpanded(nil, b, maxExpanded)
 		if err != nil {
 			return
 		}
 		if len(p) > maxExpanded {
 			t.Fatalf("%d bytes", len(p))
 		}
-		again := appendCompact(nil, p, m)
+		segments(p, func(h []byte) {
+			switch sn := binary.LittleEndian.Uint32(h[12:]); {
+			case h[4] == cmdPush && int32(sn-fresh) < 0:
+				h[10] |= 1
+			case h[4] != cmdAck:
+				copy(h[8:], []byte{0, 0, 0, 0})
+			}
+		})
+		again := appendCompact(nil, p, m, fresh)
 		if len(again) > len(p) {
 			t.Fatalf("%d bytes became %d", len(p), len(again))
 		}
-		back, _, err := appendExpanded(nil, again, maxExpanded, sent)
+		back, _, err := appendExpanded(nil, again, maxExpanded)
 		if err != nil || !bytes.Equal(back, p) {
 			t.Fatalf("%x came back as %x (%v)", p, back, err)
 		}
@@ -108,13 +122,27 @@ func TestAcknowledgementsRide(t *testing.T) {
 	if first, _, prompt := r.offer(ack(3), room, 0); !bytes.Equal(first, ack(3)) || !prompt {
 		t.Errorf("pressed for: %x, prompt %v", first, prompt)
 	}
+	beyond := func(sn uint32) []byte { return segment(cmdAck, 0, sn, 1, 0) } // packet 1 is missing
 	for sn := range uint32(maxRiding - 1) {
-		if first, _, _ := r.offer(ack(sn), room, 0); first != nil {
+		if first, _, _ := r.offer(beyond(2+sn), room, 0); first != nil {
 			t.Errorf("acknowledgement %d left", sn)
 		}
 	}
-	if first, _, prompt := r.offer(ack(9), room, 0); len(first) != maxRiding*header || prompt {
+	if first, _, prompt := r.offer(beyond(9), room, 0); len(first) != maxRiding*header || prompt {
 		t.Errorf("%d bytes of many, prompt %v", len(first), prompt)
+	}
+	for sn := range uint32(3 * maxRiding) {
+		if first, _, _ := r.offer(ack(sn), room, 0); first != nil {
+			t.Errorf("acknowledgement %d left, of which the one before says nothing new", sn)
+		}
+	}
+	if b, _ := r.overdue(rideTime); !bytes.Equal(b, ack(3*maxRiding-1)) {
+		t.Errorf("of %d in a row are said: %x", 3*maxRiding, b)
+	}
+	told := segment(cmdPush, 0, 7, 3, 10) // all before 3 is here
+	r.offer(ack(1), room, 0)
+	if first, second, _ := r.offer(append(ack(2), told...), room, 0); !bytes.Equal(first, told) || second != nil {
+		t.Errorf("data that says it goes with %x, then %x", first, second)
 	}
 	r.offer(ack(1), room, 0)
 	if first, second, _ := r.offer(data, header+len(data)-1, 0); !bytes.Equal(first, ack(1)) || !bytes.Equal(second, data) {

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	kcpgo "github.com/xtaci/kcp-go/v5"
@@ -32,9 +31,8 @@ type packetConn struct {
 	pressed bool // the peer waits for acknowledgements
 	ackNow  bool // KCP's setting
 
-	lastTS atomic.Uint32 // of the data that was sent last
-
 	mu      sync.Mutex
+	history history
 	control *control // nil: KCP's own congestion window is on, or none
 	rider   rider
 	timer   *time.Timer // runs overdue; nil before the first acknowledgement was held
@@ -65,7 +63,7 @@ func (c *packetConn) receive(b []byte) {
 	if !ok {
 		p = new(packet)
 	}
-	whole, m, err := appendExpanded(p.data[:0], b, maxExpanded, c.lastTS.Load())
+	whole, m, err := appendExpanded(p.data[:0], b, maxExpanded)
 	if err != nil {
 		c.free.Put(p)
 		return
@@ -92,8 +90,7 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		if p := c.in.pop(); p != nil {
 			n, m := copy(b, p.data[:p.n]), p.marks
 			c.free.Put(p)
-			c.heard(b[:n], m)
-			return n, c.addr, nil
+			return len(c.heard(b[:n], m)), c.addr, nil
 		}
 		select {
 		case <-c.in.some:
@@ -105,10 +102,11 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// heard sets KCP's window and when it acknowledges, before KCP sees the packet: at
+// heard completes a packet, and sets KCP's window and when it acknowledges, before KCP sees it: at
 // once when the peer presses and no other packet waits, else within KCP's interval.
-func (c *packetConn) heard(b []byte, m marks) {
-	if c.gaps.heard(b) && c.missed != nil {
+func (c *packetConn) heard(b []byte, m marks) []byte {
+	gap := c.gaps.heard(b)
+	if gap && c.missed != nil {
 		c.missed()
 	}
 	c.pressed = c.pressed || m.pressing
@@ -117,8 +115,10 @@ func (c *packetConn) heard(b []byte, m marks) {
 		c.pressed = false
 	}
 	c.mu.Lock()
+	b = c.history.heard(b)
 	window := c.window
 	if c.control != nil {
+		c.control.lossy = c.control.lossy || gap
 		window = c.control.heard(b, m.prompt, time.Since(c.start))
 		c.rider.hold = c.control.hold()
 	}
@@ -132,6 +132,7 @@ func (c *packetConn) heard(b []byte, m marks) {
 		c.ackNow = now
 		c.kcp.SetACKNoDelay(now)
 	}
+	return b
 }
 
 // WriteTo sends a packet of KCP's, or holds its acknowledgements back for a while. It drops
@@ -159,17 +160,13 @@ func (c *packetConn) WriteTo(b []byte, _ net.Addr) (int, error) {
 	return len(b), nil
 }
 
-// send sends a packet that is in KCP's form, if it is not empty.
+// send sends a packet that is in KCP's form, if it is not empty. The caller holds mu.
 func (c *packetConn) send(b []byte, m marks) {
 	if len(b) == 0 {
 		return
 	}
-	segments(b, func(h []byte) {
-		if h[4] == cmdPush {
-			c.lastTS.Store(stamp(h))
-		}
-	})
-	_ = c.session.SendFunc(wire.ChannelKCP, func(out []byte) []byte { return appendCompact(out, b, m) })
+	fresh := c.history.sent(b)
+	_ = c.session.SendFunc(wire.ChannelKCP, func(out []byte) []byte { return appendCompact(out, b, m, fresh) })
 }
 
 // wait has overdue run after d.

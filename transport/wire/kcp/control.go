@@ -44,6 +44,7 @@ type control struct {
 	unheard  bool            // the dialler of a session that was accepted has not been heard again
 	begun    time.Duration   // when the first packet went out
 	leaked   time.Duration   // when the last repetition to a silent peer went out
+	lossy    bool            // something was lost, there or here
 }
 
 const (
@@ -199,9 +200,13 @@ func (c *control) tooEarly(sn uint32, now time.Duration) bool {
 }
 
 // hold is how long an acknowledgement may wait for data to ride on: longer where answers take long, because data is
-// as seldom there.
+// as seldom there, and while nothing was lost.
 func (c *control) hold() time.Duration {
-	return min(max(rideTime, c.answer.Mean/3), longestRide)
+	ride := rideTime
+	if !c.lossy {
+		ride = calmRide
+	}
+	return min(max(ride, c.answer.Mean/3), longestRide)
 }
 
 func stamp(h []byte) uint32 { return binary.LittleEndian.Uint32(h[8:]) }
@@ -213,7 +218,7 @@ func (c *control) lost(sn uint32, now time.Duration) {
 	if int32(sn-c.recover) < 0 {
 		return
 	}
-	c.recover = c.next
+	c.recover, c.lossy = c.next, true
 	factor := lossFactor
 	if c.queue() < queueTarget/4 {
 		factor = noiseFactor
@@ -241,8 +246,11 @@ func (c *control) heard(b []byte, prompt bool, now time.Duration) int {
 		if una := binary.LittleEndian.Uint32(h[16:]); int32(una-c.una) > 0 && int32(una-c.next) <= 0 {
 			c.una = una
 		}
-		if h[4] == cmdAck {
+		switch {
+		case h[4] == cmdAck:
 			acked, echo = true, stamp(h)
+		case h[4] == cmdPush && stamp(h)&clocked != 0: // the peer sent it again, and does not wait for what is held for long
+			c.lossy = true
 		}
 	})
 	if acked && c.clocked {

@@ -196,9 +196,22 @@ func TestSlowPathsAreNotRepeated(t *testing.T) {
 	}
 
 	c = newControl(512, false)
-	if c.hold() != rideTime {
+	if c.hold() != calmRide {
 		t.Errorf("acknowledgements wait %v before anything is known", c.hold())
 	}
+	for _, lost := range []func(c *control){
+		func(c *control) { c.heard(segment(cmdPush, clocked*time.Millisecond, 0, 0, 10), false, 0) }, // sent again
+		func(c *control) {
+			c.sent(segment(cmdPush, 0, 0, 0, 10), 0)
+			c.sent(segment(cmdPush, 0, 0, 0, 10), firstPatience+time.Millisecond)
+		},
+	} {
+		c := newControl(512, false)
+		if lost(c); c.hold() != rideTime {
+			t.Errorf("acknowledgements wait %v after a loss", c.hold())
+		}
+	}
+	c.lossy = true
 	now, usual := time.Second, 900*time.Millisecond
 	for sn := range uint32(8) {
 		c.sent(segment(cmdPush, now, sn, 0, 10), now)
