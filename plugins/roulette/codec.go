@@ -10,6 +10,9 @@ import (
 // ErrBadMessage reports bytes that are no message of this protocol.
 var ErrBadMessage = errors.New("roulette: bad message")
 
+// kindEchoes in a message's first byte says that its Timing has an echo.
+const kindEchoes = 0x80
+
 // Flag bits of a message's second byte; their meaning depends on the kind.
 const (
 	flagHeader    = 1 << 0 // WELCOME, PROOF: a header follows
@@ -36,12 +39,16 @@ const (
 // not write is refused with an error that wraps ErrBadMessage; nothing is
 // allocated for a count that the bytes cannot hold.
 func Parse(b []byte) (Message, error) {
-	if len(b) > MaxMessage && (len(b) > MaxData || Kind(b[0]) != KindData) {
+	if len(b) > MaxMessage && (len(b) > MaxData || Kind(b[0]&^kindEchoes) != KindData) {
 		return nil, fmt.Errorf("%w: %d bytes", ErrBadMessage, len(b))
 	}
 	r := &reader{b: b}
-	kind, flags := Kind(r.u8()), r.u8()
-	t := Timing{Sent: r.u16(), Echo: r.u16(), Lag: r.u16()}
+	first, flags := r.u8(), r.u8()
+	kind, t := Kind(first&^kindEchoes), Timing{Sent: r.u16()}
+	if first&kindEchoes != 0 {
+		t.Echo, t.Lag = r.u16(), r.u16()
+		r.bad = r.bad || !t.echoes()
+	}
 	if r.bad || kind == 0 || kind >= kindEnd {
 		return nil, fmt.Errorf("%w: no such kind %d", ErrBadMessage, kind)
 	}

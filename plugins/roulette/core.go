@@ -316,7 +316,7 @@ func (c *Core) hear(v *neighbour, m Message) {
 	v.heard = c.now
 	v.tries = 0
 	v.link.receive(c.now, t)
-	if t.Echo != 0 || t.Lag != 0 {
+	if t.echoes() {
 		c.cfg.Uplink.echoed(&v.link, t.Echo, t.Lag)
 	}
 }

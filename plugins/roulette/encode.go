@@ -8,16 +8,21 @@ import (
 
 // Append appends m's wire form to b.
 //
-//	kind 1 | flags 1 | sent 2 | echo 2 | lag 2 | body by kind
+//	kind 1 | flags 1 | sent 2 | [echo 2 | lag 2] | body by kind
 //
-// Integers of fixed size are big-endian, the others unsigned varints; lists
+// The highest bit of kind says that echo and lag are there. Integers of fixed size are big-endian, the others unsigned varints; lists
 // carry their count. docs/wire-roulette.md has every body with examples.
 func Append(b []byte, m Message) []byte {
 	t := m.Clock()
-	b = append(b, byte(m.Kind()), flagsOf(m))
-	b = binary.BigEndian.AppendUint16(b, t.Sent)
-	b = binary.BigEndian.AppendUint16(b, t.Echo)
-	b = binary.BigEndian.AppendUint16(b, t.Lag)
+	kind := byte(m.Kind())
+	if t.echoes() {
+		kind |= kindEchoes
+	}
+	b = binary.BigEndian.AppendUint16(append(b, kind, flagsOf(m)), t.Sent)
+	if t.echoes() {
+		b = binary.BigEndian.AppendUint16(b, t.Echo)
+		b = binary.BigEndian.AppendUint16(b, t.Lag)
+	}
 	switch m := m.(type) {
 	case *Join:
 		b = append(b, m.Object[:]...)

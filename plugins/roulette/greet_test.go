@@ -107,13 +107,13 @@ func TestWelcomesNameMoreOnceAllIsGivenAway(t *testing.T) {
 		share      float64
 		introduces int
 	}{
-		{8, 128, 0.1, 8},
-		{32, 128, 0.1, 3},
-		{128, 128, 0.1, 3},
-		{8, 0, 0.7, 8},
-		{32, 0, 0.7, 8},
-		{128, 0, 0.7, 6},
-		{256, 0, 0.7, 3}, // more than its share: they wait, and name each other
+		{8, 128, 0.075, 8},
+		{32, 128, 0.075, 3},
+		{128, 128, 0.075, 3},
+		{8, 0, 0.65, 8},
+		{32, 0, 0.65, 8},
+		{128, 0, 0.65, 6},
+		{256, 0, 0.65, 3}, // more than its share: they wait, and name each other
 	} {
 		w := newCrowd(t)
 		w.unserved, w.members.rate.rate = x.unserved, x.rate

@@ -77,9 +77,11 @@ func (k Kind) String() string {
 type Timing struct {
 	Sent uint16 // sender's clock when this message left
 	// Echo is Sent of the newest message received from the other side and Lag how much
-	// later, by the echoing side's clock, it arrived; both 0 if there was none.
+	// later, by the echoing side's clock, it arrived; both 0 if none came since the last that was echoed.
 	Echo, Lag uint16
 }
+
+func (t Timing) echoes() bool { return t.Echo != 0 || t.Lag != 0 }
 
 // Introduction names a peer and carries what is needed to reach it.
 type Introduction struct {

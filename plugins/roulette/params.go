@@ -96,7 +96,7 @@ func Tuned() Params {
 		Backlog: 8 * time.Millisecond, RescueAfter: 500 * time.Millisecond,
 		Swap: true, SeedAfter: 6, PumpRoom: 6, PiggyExtra: 0,
 		LateSlack: 15 * time.Millisecond, LeaveGuard: 4, HelloExtra: 4, BlindUntil: 8, NewFirst: 4, NewBlocks: 1, IdleGive: 23 * time.Millisecond,
-		JoinList: 8, JoinMin: 3, JoinShare: 0.4, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
+		JoinList: 8, JoinMin: 3, JoinShare: 0.3, JoinYoung: 50 * time.Millisecond, JoinOld: 600 * time.Millisecond,
 		MemberTTL: 2500 * time.Millisecond, SeedChunks: 12, SeedTrial: 1, SeedCrowd: 8, MaxMembers: 1 << 14,
 	}
 }

@@ -8,6 +8,7 @@ type link struct {
 	heard    bool
 	echo     uint16        // Timing.Sent of the newest message from it
 	echoAt   time.Duration // when that came
+	echoed   bool          // it was told
 	rtt      time.Duration // lowest seen, 0 if none
 	last     *echoRecord
 
@@ -26,8 +27,8 @@ func (l *link) stamp(now time.Duration, t *Timing) {
 		t.Sent++
 	}
 	l.lastSent = t.Sent
-	if l.heard {
-		t.Echo, t.Lag = l.echo, ticks(l.echoAt)-l.echo
+	if l.heard && !l.echoed {
+		t.Echo, t.Lag, l.echoed = l.echo, ticks(l.echoAt)-l.echo, true
 	}
 }
 
@@ -35,10 +36,10 @@ func (l *link) stamp(now time.Duration, t *Timing) {
 // trip, without the time the other side held its answer, and ok if the message echoed one of ours.
 func (l *link) receive(now time.Duration, t *Timing) (rtt time.Duration, ok bool) {
 	if !l.heard || t.Sent-l.echo < 1<<15 {
-		l.heard, l.echo, l.echoAt = true, t.Sent, now
+		l.heard, l.echo, l.echoAt, l.echoed = true, t.Sent, now, false
 	}
 	l.queue, l.queueAt = l.delays.over(now, ticks(now)-t.Sent), now
-	if t.Echo == 0 && t.Lag == 0 {
+	if !t.echoes() {
 		return 0, false
 	}
 	held := t.Sent - (t.Echo + t.Lag) // between its receiving and its sending, by its clock
