@@ -124,6 +124,24 @@ func TestParseRefusesEveryCut(t *testing.T) {
 	}
 }
 
+// An echo is there exactly where the first byte says so.
+func TestParseRefusesAnEchoOfNothing(t *testing.T) {
+	bare := Append(nil, &Bye{})
+	if _, err := Parse(bare); err != nil || len(bare) != 4 {
+		t.Errorf("%x: %v", bare, err)
+	}
+	for _, b := range [][]byte{
+		{byte(KindBye) | kindEchoes, 0, 1, 2},
+		{byte(KindBye) | kindEchoes, 0, 1, 2, 0, 0, 0, 0},
+		{byte(KindBye), 0, 1, 2, 3, 4, 5, 6},
+		{kindEchoes, 0, 1, 2, 3, 4, 5, 6},
+	} {
+		if m, err := Parse(b); err == nil {
+			t.Errorf("%x was read as %v", b, m.Kind())
+		}
+	}
+}
+
 func FuzzParseMessage(f *testing.F) {
 	for _, e := range examples(f) {
 		f.Add(Append(nil, e.msg))
