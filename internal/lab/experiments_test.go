@@ -107,9 +107,9 @@ type quickCase struct {
 
 func quickCases() []quickCase {
 	return []quickCase{
-		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 1.66},
-		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 1.68},
-		{overMem("tuned"), 8, 1, 1.62},
+		{overNet(Roulette("tuned", "kcp", startKCPClock)), 8, 1, 1.63},
+		{overNet(Roulette("tuned", "udp", nil)), 4, 1, 1.64},
+		{overMem("tuned"), 8, 1, 1.60},
 		{overMem("classic"), 8, 1, 3.4},
 		{overNet(BitTorrent()), 8, 1, 0},
 		{overNet(PluginHTTP()), 4, 3, 3.4},

@@ -15,8 +15,8 @@ func TestLabQuick(t *testing.T) {
 		ratio, p95     float64 // ceilings; p95 as a ratio too
 		receivedPerFor float64
 	}{
-		{8, 800, 128 << 10, 1.75, 2.15, 1.28},
-		{32, 800, 128 << 10, 1.75, 2.20, 1.28},
+		{8, 800, 128 << 10, 1.60, 1.83, 1.26},
+		{32, 800, 128 << 10, 1.63, 1.83, 1.28},
 	} {
 		cfg := Config{Seed: 1, Params: roulette.Tuned(), Size: c.size, Rate: c.rate, UpKbps: c.kbps}
 		r := Run(cfg)
