@@ -2,6 +2,7 @@ package roulette
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -110,5 +111,52 @@ func TestUplinkOfAFastPathIsNotHeldBack(t *testing.T) {
 	}
 	if got := sent - second; got < 9900 {
 		t.Errorf("%d messages in the second second, want all 10,000", got)
+	}
+}
+
+// TestUplinkThatCarriesOtherTransportsIsNotSilent: whatever else leaves the socket (BitTorrent's packets, say) is never echoed. A seed
+// that had given an object so told nobody anything of its own any more, for hours (docs/adr/0043).
+func TestUplinkThatCarriesOtherTransportsIsNotSilent(t *testing.T) {
+	p := Tuned()
+	m := modem{u: NewUplink(&p, 80), rate: 12.5e6, now: time.Second}
+	m.u.Left(m.now, 64<<20)
+	if !m.u.ready(m.now) {
+		t.Fatalf("not a message may be sent until %v", m.u.readyAt())
+	}
+	reader, sent := new(link), 0
+	for end := m.now + time.Second; m.now < end; m.now += 5 * time.Millisecond {
+		m.hear()
+		for m.u.ready(m.now) && m.queue() < 50*time.Millisecond {
+			m.send(reader)
+			sent++
+		}
+	}
+	if sent < 9000 {
+		t.Errorf("%d messages in a second, want nearly all 11,574", sent)
+	}
+}
+
+// TestUplinkProbes: who may send no more and hears nothing sends a message after each pause, and each pause is twice the one before, up to
+// two seconds; one that is heard ends the pauses.
+func TestUplinkProbes(t *testing.T) {
+	p := Tuned()
+	m := modem{u: NewUplink(&p, 80), rate: 1e6}
+	m.u.Left(0, 64<<20)
+	var at []time.Duration
+	for ; m.now < 10*time.Second; m.now += 5 * time.Millisecond {
+		if m.u.ready(m.now) {
+			m.send(new(link))
+			at = append(at, m.now)
+		} else if next := m.u.readyAt(); next <= m.now {
+			t.Fatalf("not ready at %v, but to be asked again at %v", m.now, next)
+		}
+	}
+	const ms = time.Millisecond
+	if want := []time.Duration{250 * ms, 750 * ms, 1750 * ms, 3750 * ms, 5750 * ms, 7750 * ms, 9750 * ms}; !slices.Equal(at, want) {
+		t.Fatalf("messages at %v, want %v", at, want)
+	}
+	m.hear()
+	if !m.u.ready(m.now) {
+		t.Error("heard of the last message, and still waits")
 	}
 }

@@ -107,8 +107,8 @@ func (u *Uplink) drain(now time.Duration) {
 func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 	u.drain(now)
 	size := float64(n + u.overhead*(1+(n-1)/datagram))
-	if u.charged <= u.unheard.came {
-		u.unheard.since = now
+	if u.known == 0 {
+		u.unheard.sent(now, u.charged, u.held())
 	}
 	u.charged += size
 	u.backlog += size
@@ -225,7 +225,7 @@ func (u *Uplink) setRate(r float64) {
 // ready reports whether the modem's queue has room for another datagram of content.
 func (u *Uplink) ready(now time.Duration) bool {
 	u.drain(now)
-	return u.waiting() <= u.backlogMax && u.held() == 0
+	return u.waiting() <= u.backlogMax && (u.held() == 0 || now >= u.unheard.probeAt())
 }
 
 // held is how many bytes too many are on their way without a word of what became of them.
@@ -246,11 +246,12 @@ func (u *Uplink) waiting() time.Duration {
 
 // readyAt is when ready will be true.
 func (u *Uplink) readyAt() time.Duration {
+	at := u.at
 	if over := u.held(); over > 0 {
-		return u.at + time.Duration(over/gridLow*float64(time.Second)) + time.Microsecond
+		at = min(at+time.Duration(over/gridLow*float64(time.Second))+time.Microsecond, max(at, u.unheard.probeAt()))
 	}
 	if over := u.waiting() - u.backlogMax; over > 0 {
-		return u.at + over + time.Microsecond
+		at = max(at, u.at+over+time.Microsecond)
 	}
-	return u.at
+	return at
 }
