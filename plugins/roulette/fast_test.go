@@ -13,7 +13,7 @@ import (
 // duo is a reader and seeds on links of any speed, in virtual time: what a core does
 // where nothing queues, which the simulations of slow links do not show.
 type duo struct {
-	cores    []*Core // the reader is the first
+	cores    []*Core // the reader is the first; nil: a node that is there no more
 	mem      []*memContent
 	busyTill []time.Duration // of each uplink
 	now      time.Duration
@@ -75,13 +75,18 @@ func duoPeer(i int) transport.Peer { return namedPeer(string(rune('a' + i))) }
 // fetch lets the reader fetch everything and returns how long it took.
 func (d *duo) fetch(t *testing.T) time.Duration {
 	var seeds []Introduction
-	for i := range d.cores[1:] {
-		seeds = append(seeds, Introduction{Peer: duoPeer(i + 1)})
+	for i, c := range d.cores[1:] {
+		if c != nil {
+			seeds = append(seeds, Introduction{Peer: duoPeer(i + 1)})
+		}
 	}
 	d.cores[0].Join(0, seeds, nil)
 	for d.carry(); !d.cores[0].Done(); d.carry() {
 		next, who := time.Duration(1<<62), -1
 		for i, c := range d.cores {
+			if c == nil {
+				continue
+			}
 			if at, ok := c.NextDeadline(); ok && at < next {
 				next, who = at, i
 			}
@@ -104,6 +109,9 @@ func (d *duo) fetch(t *testing.T) time.Duration {
 // carry puts on the links what the cores send.
 func (d *duo) carry() {
 	for i, c := range d.cores {
+		if c == nil {
+			continue
+		}
 		for _, a := range c.Actions() {
 			s, ok := a.(Send)
 			if !ok {
@@ -118,7 +126,11 @@ func (d *duo) carry() {
 			msg := Append(nil, s.Msg)
 			start := max(d.now, d.busyTill[i])
 			d.busyTill[i] = start + time.Duration(float64(len(msg)+80)/d.rate*float64(time.Second))
-			to := int(c.byID[s.To].peer.Addr.Addr().AsSlice()[2]) - int('a')
+			v := c.byID[s.To]
+			if v == nil { // BYE to who was dropped
+				continue
+			}
+			to := int(v.peer.Addr.Addr().AsSlice()[2]) - int('a')
 			heap.Push(&d.queue, flight{d.busyTill[i] + d.delay, d.sent, i, to, msg})
 		}
 	}
@@ -130,6 +142,9 @@ func (d *duo) deliver(t *testing.T, f flight) {
 		t.Fatal(err)
 	}
 	c := d.cores[f.to]
+	if c == nil {
+		return
+	}
 	id, ok := c.Accept(d.now, duoPeer(f.from))
 	if !ok {
 		t.Fatal("not accepted")

@@ -84,6 +84,29 @@ func (c *Core) release(h heldBlock) {
 	}
 }
 
+// prove sends the proof that must go before a chunk that answers q. Who asks knows which chunk it asked for: what it gets instead comes with its
+// own proof, unless v shows that it has it, and the proof that was asked for goes with a later chunk that it belongs to. In a crowd a seed is not
+// asked for proofs, and gives none unasked: readers have them from each other.
+func (c *Core) prove(v *neighbour, q *want, chunk int) {
+	meta, header, again := chunker.MetaOf(chunk), v.needHeader, !q.blind
+	switch {
+	case q.swapped:
+		if q.Proof {
+			v.owed.add(chunker.MetaOf(int(q.instead)))
+		}
+		if c.provenAt(v, meta) || !q.Proof && len(c.members.of) > c.p.SeedCrowd {
+			return
+		}
+		again = false
+	case v.owed.has(meta):
+		again = q.Proof
+	case !q.Proof || q.blind && c.provenAt(v, meta):
+		return
+	}
+	c.sendProof(v, meta, header, again)
+	v.needHeader = false
+}
+
 // sendProof sends the proof of a MetaChunk with what v asked for of it, once per neighbour, and the header if asked. What v knows of the
 // path to the root, by the proofs that it shows it has, is left out: at 1 MiB the paths were 0.012 bytes per byte.
 func (c *Core) sendProof(v *neighbour, meta int, header, again bool) {
@@ -113,6 +136,7 @@ func (c *Core) hashes(v *neighbour, meta, other int) []byte {
 		return nil
 	}
 	v.proofs.add(meta)
+	v.owed.drop(meta)
 	return p.Short(c.header, meta, other).AppendBinary(nil)
 }
 

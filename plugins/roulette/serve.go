@@ -195,9 +195,8 @@ func (c *Core) serve(v *neighbour) {
 		c.unqueue(v, 0)
 		return
 	}
-	if meta := chunker.MetaOf(chunk); q.next == 0 && q.Proof && !(q.blind && c.provenAt(v, meta)) {
-		c.sendProof(v, meta, v.needHeader, !q.blind)
-		v.needHeader = false
+	if q.next == 0 {
+		c.prove(v, q, chunk)
 	}
 	left := c.blocksOf(chunk) - block
 	if q.Count > 0 {

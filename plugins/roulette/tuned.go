@@ -117,6 +117,11 @@ func (c *Core) class(j, k int) (class, classes uint8) {
 	return uint8(c.rng.IntN(c.n)), uint8(c.n)
 }
 
+// helloProofs is how many MetaChunks may count as asked for with a greeting. One chunk with one proof answers it, if anything does: of more
+// MetaChunks the proofs would be missing for as long as an answer may take, and what comes meanwhile cannot be kept. Of fewer most come with
+// other answers (docs/adr/0043).
+const helloProofs = 8
+
 // helloProof reports whether the answer to class j of k should come with a proof: only
 // the first class of a MetaChunk, and only if nobody was asked for that yet.
 func (c *Core) helloProof(j, k int) bool {
@@ -128,7 +133,11 @@ func (c *Core) helloProof(j, k int) bool {
 		lo, hi := classBounds(j, k, metas)
 		wanted := false
 		for m := lo; m < hi; m++ {
-			wanted = c.lacksProof(m*chunker.ChunksPerMeta) || wanted
+			if hi-lo > helloProofs {
+				wanted = wanted || !c.cfg.Content.HasProof(m)
+			} else {
+				wanted = c.lacksProof(m*chunker.ChunksPerMeta) || wanted
+			}
 		}
 		return wanted
 	}
