@@ -162,8 +162,9 @@ type neighbour struct {
 	telling  telling
 	served   int
 
-	link link
-	cl   classicState
+	link   link
+	echoes owed
+	cl     classicState
 }
 
 // open returns how many blocks are outstanding at v and not overdue, and how

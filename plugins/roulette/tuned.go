@@ -241,6 +241,7 @@ func (c *Core) stepTuned() {
 	}
 	c.flushAsks()
 	c.thankAtOnce()
+	c.echo()
 	c.advertise()
 	if !c.done && c.now >= c.rescueAt() {
 		c.rescue()
@@ -359,6 +360,9 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		}
 		if len(v.asks) > 0 {
 			at(v.asksAt + c.p.PiggybackWait)
+		}
+		if v.echoes.at > 0 {
+			at(v.echoes.at)
 		}
 		queued = queued || len(v.queued) > 0 && !c.full(v)
 		if len(v.asked) > 0 {
