@@ -105,7 +105,7 @@ func (c *Core) overdue() {
 }
 
 // maxOld bounds the requests that were given up and whose answer is still welcome.
-const maxOld = 16
+const maxOld = 256
 
 // giveUp releases the i-th request at v; its answer is still welcome.
 func (c *Core) giveUp(v *neighbour, i int) {
@@ -158,9 +158,10 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 		return true
 	}
 	a := &v.asked[at]
-	took := c.now - a.at
-	if k := findAsk(v.old, m); k >= 0 && !m.Blind && took < v.link.rtt {
-		took = c.now - v.old[k].at // it answers what was given up, or all seems to be answered at once, and is given up for ever
+	took, sent := c.now-a.at, a.sentAt()
+	if k := findAsk(v.old, m); k >= 0 && !m.Blind && took < v.link.rtt { // it answers what was given up
+		took = c.now - v.old[k].at // or all seems to be answered at once, and is given up for ever
+		sent = v.old[k].sentAt()   // and what was asked between the two times seems to be lost
 	}
 	v.lat.Add(took)
 	c.lat.Add(took)
@@ -174,7 +175,6 @@ func (c *Core) matchAsk(v *neighbour, m *Data) bool {
 		a.at, a.late = c.now, false // the rest is under way
 		return true
 	}
-	sent := a.sentAt()
 	c.takeOff(v, at)
 	for i := 0; i < len(v.asked); i++ {
 		if b := &v.asked[i]; b.sent && b.sentAt() < sent && b.chunk >= 0 {

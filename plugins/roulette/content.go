@@ -28,7 +28,7 @@ type heldBlock struct {
 // maxHeld bounds the held runs of blocks and maxHeldBytes their content; more are dropped
 // and asked for again.
 const (
-	maxHeld      = 64
+	maxHeld      = 1024 // of a block each that is all of the content
 	maxHeldBytes = 1 << 20
 )
 
@@ -163,6 +163,10 @@ func (c *Core) retryHeld() {
 	held := c.held
 	c.held = nil
 	for _, h := range held {
+		if h.reserved && !c.cfg.Content.HasProof(chunker.MetaOf(int(h.chunk))) { // the proof was another's
+			c.held = append(c.held, h)
+			continue
+		}
 		v := c.byID[h.from]
 		if v == nil { // gone, but its bytes can still be proved
 			v = &neighbour{id: h.from}

@@ -20,7 +20,8 @@ func TestSeedForgetsWhatReadersGaveUp(t *testing.T) {
 			w, ids := stuckCrowd(t, test.size)
 			v := w.byID[ids[0]]
 			now := 2 * time.Second
-			for k := range 2 * maxOld {
+			const all = 32 // requests, one after the other
+			for k := range all {
 				for end := now + test.every; now < end; now += test.every / 9 { // all are there
 					for _, id := range ids {
 						w.Receive(now, id, &Request{})
@@ -31,7 +32,7 @@ func TestSeedForgetsWhatReadersGaveUp(t *testing.T) {
 					t.Fatalf("%d requests of one reader wait, want at most %d", n, test.most)
 				}
 			}
-			if last := v.queued[len(v.queued)-1]; last.Chunk != 2*maxOld-1 {
+			if last := v.queued[len(v.queued)-1]; last.Chunk != all-1 {
 				t.Errorf("the last request is for chunk %d, want the last that was made", last.Chunk)
 			}
 		})
