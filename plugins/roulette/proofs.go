@@ -88,22 +88,20 @@ func (c *Core) release(h heldBlock) {
 // own proof, unless v shows that it has it, and the proof that was asked for goes with a later chunk that it belongs to. In a crowd a seed is not
 // asked for proofs, and gives none unasked: readers have them from each other.
 func (c *Core) prove(v *neighbour, q *want, chunk int) {
-	meta, header, again := chunker.MetaOf(chunk), v.needHeader, !q.blind
+	meta := chunker.MetaOf(chunk)
+	proven := c.provenAt(v, meta)
 	switch {
 	case q.swapped:
 		if q.Proof {
 			v.owed.add(chunker.MetaOf(int(q.instead)))
 		}
-		if c.provenAt(v, meta) || !q.Proof && len(c.members.of) > c.p.SeedCrowd {
+		if crowd := len(c.members.of) > c.p.SeedCrowd; !v.needHeader && (proven || crowd && !q.Proof) {
 			return
 		}
-		again = false
-	case v.owed.has(meta):
-		again = q.Proof
-	case !q.Proof || q.blind && c.provenAt(v, meta):
+	case !q.Proof && !v.owed.has(meta), q.blind && proven:
 		return
 	}
-	c.sendProof(v, meta, header, again)
+	c.sendProof(v, meta, v.needHeader, q.Proof && !q.blind && !q.swapped)
 	v.needHeader = false
 }
 
