@@ -98,19 +98,52 @@ func TestNoSecondCopyOfWhatIsOnItsWay(t *testing.T) {
 	for i := range w.n { // all are as scarce
 		w.given[i], w.demand[i] = 1, 0
 	}
-	for i := range 10 {
+	sent := func(i int) {
 		v.sentTo.add(i)
+		v.lately.add(w.now, i, w.n)
+	}
+	for i := range 10 {
+		sent(i)
 	}
 	for i := range 10 {
 		if got := w.substitute(v, i); got < 10 {
 			t.Errorf("chunk %d is asked for and on its way, and %d goes after it", i, got)
 		}
 	}
+	w.now += 2 * latelySpan
+	if got := w.substitute(v, 5); got != 5 {
+		t.Errorf("5 was lost and is asked for, and %d goes", got)
+	}
 	for i := range w.n {
-		v.sentTo.add(i)
+		sent(i)
 	}
 	if got := w.substitute(v, 5); got != 5 {
 		t.Errorf("all were sent, 5 is asked for, and %d goes", got)
+	}
+}
+
+// TestLately: what was added is there for one to two spans.
+func TestLately(t *testing.T) {
+	var l lately
+	if l.has(time.Hour, 3) {
+		t.Error("an empty one has 3")
+	}
+	const at = 700 * time.Millisecond
+	l.add(at, 3, 100)
+	l.add(at+latelySpan*9/10, 4, 100)
+	for _, x := range []struct {
+		after       time.Duration
+		three, four bool
+	}{
+		{latelySpan * 9 / 10, true, true}, {latelySpan * 19 / 10, true, true}, {2 * latelySpan, false, false}, {time.Hour, false, false},
+	} {
+		if three, four := l.has(at+x.after, 3), l.has(at+x.after, 4); three != x.three || four != x.four {
+			t.Errorf("after %v: 3 %v, 4 %v, want %v and %v", x.after, three, four, x.three, x.four)
+		}
+	}
+	l.add(2*time.Hour, 99, 100)
+	if !l.has(2*time.Hour, 99) || l.has(2*time.Hour, 3) {
+		t.Error("an old one came back, or the new one is not there")
 	}
 }
 

@@ -153,6 +153,7 @@ type neighbour struct {
 	// Its requests.
 	queued   []want
 	sentTo   bitset // chunks we sent it
+	lately   lately // at a seed: those of a moment ago
 	pending  bitset // at a seed: chunks on their way to it, as it says
 	emitted  int    // bytes of messages that the driver has not fetched yet
 	proofs   bitset // MetaChunks whose proof we sent it

@@ -19,15 +19,15 @@ func (c *Core) giveBack(chunk int) {
 	}
 }
 
-// substitute returns a less-served chunk than the one asked for, if v lacks one (R1), and any that v lacks for one that is on its way to
-// it: that came instead of another, and v could not know. To the only reader all are worth the same.
+// substitute returns a less-served chunk than the one asked for, if v lacks one (R1), and any that v lacks for one that was sent it a moment ago:
+// that went instead of another, and v could not know. What is asked for later was lost. To the only reader all are worth the same.
 func (c *Core) substitute(v *neighbour, chunk int) int {
 	if len(c.neighbours) == 1 {
 		return chunk
 	}
 	s := c.scarcity()
 	i := c.leastServed(v, &s, func(w int) uint64 { return c.newTo(v, w) })
-	if i >= 0 && (v.sentTo.has(chunk) || s.need(i) < s.need(chunk)) {
+	if i >= 0 && (v.sentTo.has(chunk) && v.lately.has(c.now, chunk) || s.need(i) < s.need(chunk)) {
 		return i
 	}
 	return chunk

@@ -260,6 +260,7 @@ func (c *Core) account(v *neighbour, m *Data, last bool) {
 	if last {
 		v.sentTo.add(int(m.Chunk))
 		if c.cfg.Seed {
+			v.lately.add(c.now, int(m.Chunk), c.n)
 			c.markHave(v, int(m.Chunk))
 		}
 	}
