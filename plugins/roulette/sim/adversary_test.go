@@ -122,7 +122,7 @@ func TestFreeRiders(t *testing.T) {
 
 // TestPoisonersAndFreeRiders: both in one swarm, where sixteen of forty are honest. To find out who is who costs as much for a small
 // object as for a large one: honest readers of 512 KiB and more take at most 1.3 times as long as in the clean run, those of 128 KiB
-// some 1.33 times, which is kept from growing (docs/adr/0036).
+// some 1.35 times, which is kept from growing (docs/experiments/causes.md).
 func TestPoisonersAndFreeRiders(t *testing.T) {
 	reach(t, 0.3, 0.3, goal{"128 KiB", 128 << 10, 192, 1.38, 1.5}, goal{"512 KiB", 512 << 10, 12, 1.3, 1.3}, goal{"1 MiB", 1 << 20, 32, 1.3, 1.3})
 }
