@@ -14,28 +14,28 @@ const (
 	mostEchoes = 16
 )
 
-// owed is what a neighbour gave since it was last told anything.
-type owed struct {
-	bytes int
-	at    time.Duration // when it is told at the latest, 0: it need not be
-	told  int
+// unsaid is the content that came since its sender was last told anything.
+type unsaid struct {
+	bytes  int
+	at     time.Duration // when it is told at the latest, 0: it need not be
+	echoes int           // told with nothing else to say
 }
 
-// gave notes n bytes of content that came now.
-func (o *owed) gave(now time.Duration, n int) {
-	if o.bytes += n; o.bytes >= echoOwed && o.at == 0 && o.told < mostEchoes {
-		o.at = now + echoWait
+// came notes n bytes of content that came now.
+func (u *unsaid) came(now time.Duration, n int) {
+	if u.bytes += n; u.bytes >= echoOwed && u.at == 0 && u.echoes < mostEchoes {
+		u.at = now + echoWait
 	}
 }
 
 // said notes that something was said, and with it what had come.
-func (o *owed) said() { o.bytes, o.at = 0, 0 }
+func (u *unsaid) said() { u.bytes, u.at = 0, 0 }
 
 // echo says to whom it is owed that what it gave came. STATUS would say that we have nothing that it asked for.
 func (c *Core) echo() {
 	for _, v := range c.neighbours {
-		if v.echoes.at > 0 && c.now >= v.echoes.at {
-			v.echoes.told++
+		if u := &v.link.unsaid; u.at > 0 && c.now >= u.at {
+			u.echoes++
 			c.send(v, &Request{})
 		}
 	}

@@ -19,7 +19,7 @@ func TestMuchContentIsEchoed(t *testing.T) {
 		{"much twice", []int{16384, 0, 0, 16384, 0}, 2},
 		{"always", make([]int, 100), mostEchoes},
 	} {
-		var o owed
+		var u unsaid
 		if x.name == "always" {
 			for i := range x.bytes {
 				x.bytes[i] = 16384
@@ -29,17 +29,17 @@ func TestMuchContentIsEchoed(t *testing.T) {
 		for i, n := range x.bytes {
 			now := time.Duration(i) * 100 * time.Millisecond
 			if n > 0 {
-				o.gave(now, n)
+				u.came(now, n)
 			}
-			if o.at == 0 {
+			if u.at == 0 {
 				continue
 			}
-			if o.at != now+echoWait {
-				t.Errorf("%s: told at %v, want %v", x.name, o.at, now+echoWait)
+			if u.at != now+echoWait {
+				t.Errorf("%s: told at %v, want %v", x.name, u.at, now+echoWait)
 			}
 			echoes++
-			o.told++
-			o.said()
+			u.echoes++
+			u.said()
 		}
 		if echoes != x.echoes {
 			t.Errorf("%s: %d echoes, want %d", x.name, echoes, x.echoes)

@@ -5,7 +5,6 @@ func (c *Core) emit(a Action) { c.out = append(c.out, a) }
 // send stamps m, accounts for its bytes and emits it.
 func (c *Core) send(v *neighbour, m Message) {
 	v.link.stamp(c.now, m.Clock())
-	v.echoes.said()
 	c.size = Append(c.size[:0], m)
 	n := len(c.size)
 	n += c.unfilled(m)

@@ -290,7 +290,7 @@ func (c *Core) takeAsks(v *neighbour, max int) []Ask {
 // receiveData takes a block, if it was asked for.
 func (c *Core) receiveData(v *neighbour, m *Data) {
 	c.answered(v)
-	v.echoes.gave(c.now, m.Len)
+	v.link.unsaid.came(c.now, m.Len)
 	c.noteWish(v, m.WantPeers)
 	c.noteQueue(v, m.Queue)
 	if m.Swap != 0 {

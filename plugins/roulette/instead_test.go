@@ -59,7 +59,7 @@ func TestWhatComesInsteadIsProved(t *testing.T) {
 	}
 	clear(v.have)
 	clear(v.proofs)
-	clear(v.owed)
+	clear(v.promised)
 	const per = chunker.ChunksPerMeta
 	for i, x := range []struct {
 		asked, given int

@@ -157,15 +157,14 @@ type neighbour struct {
 	pending  bitset // at a seed: chunks on their way to it, as it says
 	emitted  int    // bytes of messages that the driver has not fetched yet
 	proofs   bitset // MetaChunks whose proof we sent it
-	owed     bitset // MetaChunks whose proof it asked for with a chunk for which another went
+	promised bitset // MetaChunks whose proof it asked for with a chunk for which another went
 	statusAt time.Duration
 	toldSize int // how many chunks it was told of when we last told it
 	telling  telling
 	served   int
 
-	link   link
-	echoes owed
-	cl     classicState
+	link link
+	cl   classicState
 }
 
 // open returns how many blocks are outstanding at v and not overdue, and how

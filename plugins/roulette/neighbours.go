@@ -55,7 +55,7 @@ func (c *Core) add(peer transport.Peer, came bool) *neighbour {
 // makeRoomIn makes room for what v has and gets, once the object's size is known.
 func (c *Core) makeRoomIn(v *neighbour) {
 	v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
-	v.proofs, v.owed = newBitset(c.header.NumMetaChunks()), newBitset(c.header.NumMetaChunks())
+	v.proofs, v.promised = newBitset(c.header.NumMetaChunks()), newBitset(c.header.NumMetaChunks())
 	if c.cfg.Seed {
 		v.pending = newBitset(c.n)
 	}

@@ -93,12 +93,12 @@ func (c *Core) prove(v *neighbour, q *want, chunk int) {
 	switch {
 	case q.swapped:
 		if q.Proof {
-			v.owed.add(chunker.MetaOf(int(q.instead)))
+			v.promised.add(chunker.MetaOf(int(q.instead)))
 		}
 		if crowd := len(c.members.of) > c.p.SeedCrowd; !v.needHeader && (proven || crowd && !q.Proof) {
 			return
 		}
-	case !q.Proof && !v.owed.has(meta), q.blind && proven:
+	case !q.Proof && !v.promised.has(meta), q.blind && proven:
 		return
 	}
 	c.sendProof(v, meta, v.needHeader, q.Proof && !q.blind && !q.swapped)
@@ -134,7 +134,7 @@ func (c *Core) hashes(v *neighbour, meta, other int) []byte {
 		return nil
 	}
 	v.proofs.add(meta)
-	v.owed.drop(meta)
+	v.promised.drop(meta)
 	return p.Short(c.header, meta, other).AppendBinary(nil)
 }
 

@@ -9,6 +9,7 @@ type link struct {
 	echo     uint16        // Timing.Sent of the newest message from it
 	echoAt   time.Duration // when that came
 	echoed   bool          // it was told
+	unsaid   unsaid        // what came since anything was told
 	rtt      time.Duration // lowest seen, 0 if none
 	last     *echoRecord
 
@@ -27,6 +28,7 @@ func (l *link) stamp(now time.Duration, t *Timing) {
 		t.Sent++
 	}
 	l.lastSent = t.Sent
+	l.unsaid.said()
 	if l.heard && !l.echoed {
 		t.Echo, t.Lag, l.echoed = l.echo, ticks(l.echoAt)-l.echo, true
 	}

@@ -361,8 +361,8 @@ func (c *Core) deadlinesTuned(at func(time.Duration)) {
 		if len(v.asks) > 0 {
 			at(v.asksAt + c.p.PiggybackWait)
 		}
-		if v.echoes.at > 0 {
-			at(v.echoes.at)
+		if t := v.link.unsaid.at; t > 0 {
+			at(t)
 		}
 		queued = queued || len(v.queued) > 0 && !c.full(v)
 		if len(v.asked) > 0 {

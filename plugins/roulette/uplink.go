@@ -107,9 +107,7 @@ func (u *Uplink) drain(now time.Duration) {
 func (u *Uplink) sent(now time.Duration, l *link, stamp uint16, n int) {
 	u.drain(now)
 	size := float64(n + u.overhead*(1+(n-1)/datagram))
-	if u.known == 0 {
-		u.unheard.sent(now, u.charged, u.held())
-	}
+	u.unheard.sent(now, u.charged, u.held())
 	u.charged += size
 	u.backlog += size
 	if u.known > 0 {
