@@ -32,9 +32,6 @@ const (
 	maxHeldBytes = 1 << 20
 )
 
-// proofRetry is how long a proof that was asked for may take.
-const proofRetry = 300 * time.Millisecond
-
 func (c *Core) blocksOf(i int) int {
 	return blocksIn(c.header.ChunkLen(i))
 }
@@ -178,7 +175,7 @@ func (c *Core) retryHeld() {
 
 // wantProof asks v for the proof of a MetaChunk, unless somebody was just asked.
 func (c *Core) wantProof(v *neighbour, meta int) {
-	if at, ok := c.proofAsk[meta]; ok && c.now-at < c.slowly(proofRetry) {
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < c.proofWait() {
 		return
 	}
 	if v.seed || c.byID[v.id] == nil {
@@ -217,7 +214,7 @@ func (c *Core) lacksProof(i int) bool {
 	if c.cfg.Content.HasProof(meta) {
 		return false
 	}
-	if at, ok := c.proofAsk[meta]; ok && c.now-at < c.slowly(proofRetry) {
+	if at, ok := c.proofAsk[meta]; ok && c.now-at < c.proofWait() {
 		return false
 	}
 	c.proofAsk[meta] = c.now

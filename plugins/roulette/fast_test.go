@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"nt/chunker"
 	"nt/chunker/nois"
 	"nt/transport"
 )
@@ -23,6 +24,7 @@ type duo struct {
 	sent     int // messages
 	data     int // DATA messages
 	longest  int // bytes of content in one
+	greeted  int // of the seeds: the last so many are named as readers
 }
 
 type flight struct {
@@ -60,7 +62,9 @@ func newDuo(t *testing.T, seeds int, size int64, rate float64, delay time.Durati
 			d.mem = append(d.mem, d.mem[1])
 		}
 		mem := d.mem[i]
-		if i > 0 {
+		if i == 0 { // it knows the header, and nothing is proved
+			mem.tree, mem.proof = chunker.NewTree(mem.tree.Header()), map[int]bool{}
+		} else {
 			mem.have.AddRange(nois.Interval{Start: 0, End: uint32(mem.tree.Header().NumChunks())})
 		}
 		d.busyTill = append(d.busyTill, 0)
@@ -74,13 +78,17 @@ func duoPeer(i int) transport.Peer { return namedPeer(string(rune('a' + i))) }
 
 // fetch lets the reader fetch everything and returns how long it took.
 func (d *duo) fetch(t *testing.T) time.Duration {
-	var seeds []Introduction
+	var seeds, readers []Introduction
 	for i, c := range d.cores[1:] {
-		if c != nil {
-			seeds = append(seeds, Introduction{Peer: duoPeer(i + 1)})
+		switch in := (Introduction{Peer: duoPeer(i + 1)}); {
+		case c == nil:
+		case i < len(d.cores)-1-d.greeted:
+			seeds = append(seeds, in)
+		default:
+			readers = append(readers, in)
 		}
 	}
-	d.cores[0].Join(0, seeds, nil)
+	d.cores[0].Join(0, seeds, readers)
 	for d.carry(); !d.cores[0].Done(); d.carry() {
 		next, who := time.Duration(1<<62), -1
 		for i, c := range d.cores {

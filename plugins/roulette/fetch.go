@@ -316,7 +316,10 @@ func (c *Core) receiveData(v *neighbour, m *Data) {
 	c.train.add(c.now, blocksIn(m.Len))
 	c.giveWay(blocksIn(m.Len))
 	c.cache.add(v.id, len(c.neighbours))
-	c.markHave(v, int(m.Chunk))
+	if i := int(m.Chunk); c.known && i < c.n {
+		c.markHave(v, i)
+		v.shows(i/64, 1<<(i%64))
+	}
 	c.takeBlock(v, m.Chunk, m.Block, m.Payload)
 }
 

@@ -157,6 +157,7 @@ type neighbour struct {
 	pending  bitset // at a seed: chunks on their way to it, as it says
 	emitted  int    // bytes of messages that the driver has not fetched yet
 	proofs   bitset // MetaChunks whose proof we sent it
+	shown    bitset // MetaChunks whose proof it has, for it told of a chunk of them, or gave us one
 	promised bitset // MetaChunks whose proof it asked for with a chunk for which another went
 	statusAt time.Duration
 	toldSize int // how many chunks it was told of when we last told it

@@ -55,7 +55,8 @@ func (c *Core) add(peer transport.Peer, came bool) *neighbour {
 // makeRoomIn makes room for what v has and gets, once the object's size is known.
 func (c *Core) makeRoomIn(v *neighbour) {
 	v.have, v.sentTo = newBitset(c.n), newBitset(c.n)
-	v.proofs, v.promised = newBitset(c.header.NumMetaChunks()), newBitset(c.header.NumMetaChunks())
+	metas := c.header.NumMetaChunks()
+	v.proofs, v.promised, v.shown = newBitset(metas), newBitset(metas), newBitset(metas)
 	if c.cfg.Seed {
 		v.pending = newBitset(c.n)
 	}

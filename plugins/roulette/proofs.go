@@ -6,6 +6,22 @@ import (
 	"nt/chunker"
 )
 
+const (
+	// proofRetry is how long a proof that was asked for may take, and proofSoon where answers come at once.
+	proofRetry = 300 * time.Millisecond
+	proofSoon  = 10 * time.Millisecond
+)
+
+// proofWait is how long a proof that was asked for may take: no longer than nearly all answers do. A greeting asks for the proofs of all that
+// may answer it, of which one comes: on a fast link most of an object's blocks were there in ten milliseconds, and waited (docs/adr/0044).
+func (c *Core) proofWait() time.Duration {
+	wait := c.slowly(proofRetry)
+	if c.lat.N >= fewAnswers {
+		wait = min(wait, max(c.lat.Usual(), proofSoon))
+	}
+	return wait
+}
+
 // chaseProofs asks again, and somebody else, for the proofs that held blocks wait for:
 // nobody asks for a held chunk a second time, so a proof that does not come must not
 // keep it for ever.
@@ -13,7 +29,7 @@ func (c *Core) chaseProofs() {
 	if len(c.held) == 0 || !c.known || c.cfg.Without.Chase {
 		return
 	}
-	retry := c.slowly(proofRetry)
+	retry := c.proofWait()
 	for i := 0; i < len(c.held); i++ {
 		meta := chunker.MetaOf(int(c.held[i].chunk))
 		if at, ok := c.proofAsk[meta]; ok && c.now-at < retry {
@@ -44,7 +60,7 @@ func (c *Core) proofsAt() (at time.Duration, ok bool) {
 			at, ok = t, true
 		}
 	}
-	return at + c.slowly(proofRetry), true
+	return at + c.proofWait(), true
 }
 
 // anyProver returns a random neighbour that holds a chunk of the MetaChunk, or nil.
@@ -89,7 +105,7 @@ func (c *Core) release(h heldBlock) {
 // asked for proofs, and gives none unasked: readers have them from each other.
 func (c *Core) prove(v *neighbour, q *want, chunk int) {
 	meta := chunker.MetaOf(chunk)
-	proven := c.provenAt(v, meta)
+	proven := v.shown.has(meta)
 	switch {
 	case q.swapped:
 		if q.Proof {
@@ -145,10 +161,20 @@ func (c *Core) nearestProven(v *neighbour, meta int) int {
 	for span := 2; span < 2*metas; span *= 2 {
 		first := meta &^ (span - 1)
 		for other := first; other < min(first+span, metas); other++ {
-			if other != meta && c.provenAt(v, other) {
+			if other != meta && v.shown.has(other) {
 				return other
 			}
 		}
 	}
 	return meta
+}
+
+// shows notes that v told of chunks of a word: it has their proofs, for what cannot be proved yet is not told. That a seed sent it a chunk shows
+// nothing: of several seeds another may have been asked for the proof (docs/adr/0044).
+func (v *neighbour) shows(word int, chunks uint64) {
+	for meta := word * 64 / chunker.ChunksPerMeta; chunks != 0; meta, chunks = meta+1, chunks>>chunker.ChunksPerMeta {
+		if chunks&(1<<chunker.ChunksPerMeta-1) != 0 {
+			v.shown.add(meta)
+		}
+	}
 }

@@ -221,13 +221,6 @@ func (c *Core) serve(v *neighbour) {
 	c.account(v, m, last)
 }
 
-// provenAt reports whether v shows that it has the proof of a MetaChunk, by
-// holding one of its chunks.
-func (c *Core) provenAt(v *neighbour, meta int) bool {
-	at := meta * chunker.ChunksPerMeta
-	return v.have[at/64]&(uint64(1<<chunker.ChunksPerMeta-1)<<(at%64)) != 0
-}
-
 // fillData adds to DATA everything v should know besides (R4).
 func (c *Core) fillData(v *neighbour, m *Data) {
 	m.Queue = uint8(min(c.queueTime(v)/queueUnit, math.MaxUint8))

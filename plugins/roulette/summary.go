@@ -41,6 +41,7 @@ func (c *Core) learnHave(v *neighbour, summary []byte) {
 		return
 	}
 	ok := parseSummary(summary, c.n, func(w int, mask uint64) {
+		v.shows(w, mask)
 		for m := mask &^ v.have[w]; m != 0; m &= m - 1 {
 			i := w*64 + trailing(m)
 			v.have.add(i)
