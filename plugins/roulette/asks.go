@@ -93,12 +93,14 @@ func (c *Core) overdue() {
 			if v.delivered == 0 && !v.seed {
 				v.useless = true
 			}
-			v.restTill = c.now + hard
 			if a.chunk >= 0 && v.heard > a.at {
 				c.send(v, &Cancel{Chunks: []uint32{uint32(a.chunk)}})
 			}
 			c.giveUp(v, i)
 			i--
+			if !v.lossy || len(c.neighbours) > 1 { // what a fast path lost is asked for again at once where there is nobody else
+				v.restTill = c.now + hard
+			}
 		}
 		c.settle(v)
 	}
@@ -227,8 +229,8 @@ func (c *Core) retarget(a *asked, m *Data) bool {
 func findAsk(list []asked, m *Data) int {
 	more := func(a asked) bool { return a.chunk == int32(m.Chunk) } // of what stands in for another, or answers a blind one: see retarget
 	if m.Blind {
-		if m.Block > 0 {
-			if i := slices.IndexFunc(list, more); i >= 0 {
+		if m.Block > 0 { // the chunk may be asked for as well: what is pushed does not answer that, and says nothing of how long answers take
+			if i := slices.IndexFunc(list, func(a asked) bool { return a.blind && more(a) }); i >= 0 {
 				return i
 			}
 		}

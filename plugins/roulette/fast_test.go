@@ -21,10 +21,11 @@ type duo struct {
 	delay    time.Duration
 	rate     float64 // bytes/s of every uplink
 	queue    flights
-	sent     int // messages
-	data     int // DATA messages
-	longest  int // bytes of content in one
-	greeted  int // of the seeds: the last so many are named as readers
+	sent     int                         // messages
+	data     int                         // DATA messages
+	longest  int                         // bytes of content in one
+	greeted  int                         // of the seeds: the last so many are named as readers
+	loses    func(at time.Duration) bool // what is sent then; nil: nothing is
 }
 
 type flight struct {
@@ -139,6 +140,9 @@ func (d *duo) carry() {
 				continue
 			}
 			to := int(v.peer.Addr.Addr().AsSlice()[2]) - int('a')
+			if d.loses != nil && d.loses(d.now) {
+				continue
+			}
 			heap.Push(&d.queue, flight{d.busyTill[i] + d.delay, d.sent, i, to, msg})
 		}
 	}
@@ -204,5 +208,23 @@ func TestSlowLinksKeepSmallPieces(t *testing.T) {
 		if v.extra > 32 {
 			t.Errorf("%d blocks more than usual may be asked for", v.extra)
 		}
+	}
+}
+
+// TestWhatIsLostAtOnceIsAskedForAgain: on a wire that repeats nothing all answers under way are lost now and then. The only seed is asked for
+// them as soon as they are given up.
+func TestWhatIsLostAtOnceIsAskedForAgain(t *testing.T) {
+	fetch := func(loses func(time.Duration) bool) *duo {
+		d := newDuo(t, 1, 16<<20, 125e6, time.Millisecond, 1)
+		d.loses = loses
+		d.fetch(t)
+		return d
+	}
+	whole := fetch(nil)
+	half := whole.now / 2
+	lossy := fetch(func(at time.Duration) bool { return at >= half && at < half+20*time.Millisecond })
+	t.Logf("%v, and %v where 20 ms are lost; %+v", whole.now, lossy.now, lossy.cores[0].Stats())
+	if most := whole.now + 7*fastSlack; lossy.now > most {
+		t.Errorf("%v instead of %v: a request is given up after %v", lossy.now, whole.now, 5*fastSlack)
 	}
 }

@@ -40,7 +40,7 @@ func (c *Core) expectPushes(v *neighbour, n int) {
 	if c.known {
 		blocks = min(n*c.blocks, blocks)
 	}
-	push := asked{chunk: -1, left: uint8(blocks), at: c.now}
+	push := asked{chunk: -1, blind: true, left: uint8(blocks), at: c.now}
 	switch i := slices.IndexFunc(v.old, func(a asked) bool { return a.chunk < 0 }); {
 	case i >= 0:
 		v.old[i] = push

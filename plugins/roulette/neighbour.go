@@ -51,11 +51,12 @@ var (
 
 // asked is one request of ours that is outstanding at a neighbour.
 type asked struct {
-	chunk int32         // blind: -1
+	chunk int32         // blind: -1 until the first block of one has come
 	first uint8         // first block
 	left  uint8         // blocks still to come; blind: answers still to come
 	at    time.Duration // when it was sent, or the latest part came
 	made  time.Duration // when it was sent, once a part has come
+	blind bool          // for whatever chunk the neighbour chooses
 	sent  bool          // it left; before, it waits for a DATA to ride on
 	late  bool          // overdue: it no longer takes room in the window
 }

@@ -35,7 +35,7 @@ func (c *Core) lend(v *neighbour) uint32 {
 	c.lent[best]++
 	c.free[best/4] &^= metaMask(best)
 	v.lent, v.lentTill = uint32(best)+1, c.now+lendTime
-	v.old = append(v.old, asked{chunk: -1, left: 1, at: c.now})
+	v.old = append(v.old, asked{chunk: -1, blind: true, left: 1, at: c.now})
 	return v.lent
 }
 

@@ -86,7 +86,7 @@ func (c *Core) hello(v *neighbour, j, k int) {
 	if open := c.places(); open < c.window()+c.p.HelloExtra && !c.done && c.n-c.missing < c.p.BlindUntil && (!c.known || open < c.missing) {
 		m.Class, m.Classes = c.class(j, k)
 		m.Proof = c.helloProof(j, k)
-		v.asked = append(v.asked, asked{chunk: -1, sent: true, left: 1, at: c.now})
+		v.asked = append(v.asked, asked{chunk: -1, blind: true, sent: true, left: 1, at: c.now})
 	}
 	v.deadline = c.now + c.helloRetry(v)
 	c.told(v)
