@@ -98,7 +98,7 @@ func (c *Core) overdue() {
 			}
 			c.giveUp(v, i)
 			i--
-			if !v.lossy || len(c.neighbours) > 1 { // what a fast path lost is asked for again at once where there is nobody else
+			if !v.lossy || c.givers > 1 { // what a fast path lost is asked for again at once where nobody else gives anything
 				v.restTill = c.now + hard
 			}
 		}
