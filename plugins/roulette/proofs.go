@@ -7,17 +7,20 @@ import (
 )
 
 const (
-	// proofRetry is how long a proof that was asked for may take, and proofSoon where answers come at once.
-	proofRetry = 300 * time.Millisecond
-	proofSoon  = 10 * time.Millisecond
+	// proofRetry is how long a proof that was asked for may take: less where answers come soon, patientProof times as long as nearly all
+	// of them take, but proofSoon.
+	proofRetry   = 300 * time.Millisecond
+	proofSoon    = 10 * time.Millisecond
+	patientProof = 3
 )
 
-// proofWait is how long a proof that was asked for may take: no longer than nearly all answers do. A greeting asks for the proofs of all that
-// may answer it, of which one comes: on a fast link most of an object's blocks were there in ten milliseconds, and waited (docs/adr/0044).
+// proofWait is how long a proof that was asked for may take. A greeting asks for the proofs of all that may answer it, of which one comes. In a
+// crowd on slow links the others come with other answers; on a fast link most of an object's blocks were there in ten milliseconds, and waited
+// (docs/adr/0044).
 func (c *Core) proofWait() time.Duration {
 	wait := c.slowly(proofRetry)
 	if c.lat.N >= fewAnswers {
-		wait = min(wait, max(c.lat.Usual(), proofSoon))
+		wait = min(wait, max(patientProof*c.lat.Usual(), proofSoon))
 	}
 	return wait
 }

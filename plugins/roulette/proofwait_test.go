@@ -73,7 +73,7 @@ func TestProofsAreWaitedForAsAnswersAre(t *testing.T) {
 		{0, 0, proofRetry},
 		{fewAnswers - 1, time.Millisecond, proofRetry}, // too few to go by
 		{20, time.Millisecond, proofSoon},
-		{20, 40 * time.Millisecond, 40 * time.Millisecond},
+		{20, 40 * time.Millisecond, patientProof * 40 * time.Millisecond},
 		{20, time.Second, proofRetry},
 	} {
 		c := newDuo(t, 1, 128<<10, 1e6, time.Millisecond, 1).cores[0]
