@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// proofRetry is how long a proof that was asked for may take: less where answers come soon, patientProof times as long as nearly all
-	// of them take, but proofSoon.
+	// proofRetry is how long a proof that was asked for may take at most. Where answers come soon it is patientProof times as long as nearly
+	// all of them take, and proofSoon at least.
 	proofRetry   = 300 * time.Millisecond
 	proofSoon    = 10 * time.Millisecond
 	patientProof = 3

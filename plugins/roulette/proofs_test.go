@@ -9,16 +9,22 @@ import (
 	"nt/chunker/nois"
 )
 
-// TestProofsLeaveOutWhatIsKnown: with a chunk goes as much of its MetaChunk's proof as the neighbour does not know by another; who asks for the
-// proof alone gets all of it.
-func TestProofsLeaveOutWhatIsKnown(t *testing.T) {
+// newGiver returns a seed, or a reader that has everything and gives, and its only neighbour.
+func newGiver(t *testing.T, seed bool) (*Core, NeighbourID) {
 	mem := newMemContent(t, 128<<10)
 	h := mem.tree.Header()
 	mem.have.AddRange(nois.Interval{Start: 0, End: uint32(h.NumChunks())})
 	p := Tuned()
 	p.KnownRate = 100e3
-	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: h.ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72), Give: true})
+	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: h.ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72), Seed: seed, Give: !seed})
 	id, _ := c.Accept(0, duoPeer(1))
+	return c, id
+}
+
+// TestProofsLeaveOutWhatIsKnown: with a chunk goes as much of its MetaChunk's proof as the neighbour does not know by another; who asks for the
+// proof alone gets all of it.
+func TestProofsLeaveOutWhatIsKnown(t *testing.T) {
+	c, id := newGiver(t, false)
 	now := time.Duration(0)
 	for _, x := range []struct {
 		holds uint32 // a chunk that the neighbour tells it has

@@ -1,12 +1,10 @@
 package roulette
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"nt/chunker"
-	"nt/chunker/nois"
 )
 
 // TestSeveralHoldersAreNoSlowerThanOne: of several that have all of a small object each is asked for some proofs and some chunks. On a fast
@@ -29,13 +27,7 @@ func TestSeveralHoldersAreNoSlowerThanOne(t *testing.T) {
 // TestWhatASeedSentShowsNoProof: who was given a chunk of a MetaChunk may have asked somebody else for its proof, and cannot use another one
 // that is shortened by what that tells.
 func TestWhatASeedSentShowsNoProof(t *testing.T) {
-	mem := newMemContent(t, 128<<10)
-	h := mem.tree.Header()
-	mem.have.AddRange(nois.Interval{Start: 0, End: uint32(h.NumChunks())})
-	p := Tuned()
-	p.KnownRate = 100e3
-	c := New(Config{Params: p, Rand: rand.New(rand.NewPCG(1, 1)), Object: h.ID(), Content: mem, Ledger: NewLedger(), Uplink: NewUplink(&p, 72), Seed: true})
-	id, _ := c.Accept(0, duoPeer(1))
+	c, id := newGiver(t, true)
 	now := time.Duration(0)
 	ask := func(have []byte, a Ask) (data bool, hashes int) {
 		now += 500 * time.Millisecond
@@ -63,7 +55,7 @@ func TestWhatASeedSentShowsNoProof(t *testing.T) {
 	}
 }
 
-// TestProofsAreWaitedForAsAnswersAre: no longer than nearly all of these take, and no longer than ever on slow links.
+// TestProofsAreWaitedForAsAnswersAre: three times as long as nearly all of these take, and no longer than ever on slow links.
 func TestProofsAreWaitedForAsAnswersAre(t *testing.T) {
 	for _, x := range []struct {
 		answers int
